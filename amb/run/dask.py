@@ -11,7 +11,7 @@ import logging
 import os
 import uuid
 from asyncio import CancelledError
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -28,10 +28,12 @@ from amb.catalogue.plugin_modules import hashes_of
 from amb.catalogue.plugins import text_of_file
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
 from amb.foreign import in_a_line, text_of
+from amb.run.dask_begun import Begun
 from amb.run.dask_worker import work
 from amb.run.execute import CROWD, is_finished, refuse_unstorable, refuse_white_boxes
 from amb.run.limits import Limits
 from amb.run.live import NO_LIMITS
+from amb.run.main_script import GUARD, unguarded_line
 from amb.run.progress import NoProgress, Progress, RemoteRun
 from amb.run.stop import Stop
 from amb.run.watch import Watch
@@ -42,9 +44,17 @@ from amb.study.study import Study
 
 if TYPE_CHECKING:
     from distributed import Client, Future
+    from distributed.scheduler import KilledWorker
 
 # Groups for each worker: enough for all workers to finish at about the same time.
 GROUPS_A_WORKER = 4
+_LOCAL = {
+    # A solver may start processes of its own, as it may on one machine without Dask.
+    "distributed.worker.daemon": False,
+    # A worker that died is started again. By default, Dask gives it up if it is not there 15 seconds after a death, as
+    # after the next one: where runs kill workers, none would be left.
+    "distributed.deploy.lost-worker-timeout": "1 day",
+}
 LOOK_SECONDS = 0.5
 CONNECT_SECONDS = 20
 
@@ -78,7 +88,7 @@ class DaskCluster:
         """Run every plan that the study does not hold yet, on the cluster; see `amb.run.execute.execute`.
 
         Raises:
-            SpecError: a timing study, or Dask is not installed.
+            SpecError: a timing study, Dask is not installed, or a local cluster's workers would start the study again.
             StudyError: the scheduler cannot be reached, or a worker does not see the study's folder or cannot write to
                 it.
             KeyboardInterrupt: once asked to stop; workers finish the batch under way.
@@ -112,21 +122,32 @@ class DaskCluster:
             from distributed import Client, LocalCluster
         except ImportError as cause:
             raise SpecError("--executor dask needs Dask: pip install 'amb[dask]'") from cause
+        spawned = self.scheduler is None and dask.config.get("distributed.worker.multiprocessing-method") != "fork"
+        if spawned and (where_begun := unguarded_line()):
+            raise SpecError(
+                f"{where_begun} starts a local cluster, and so would each of its workers, which import the script: put "
+                f"what the script does under `{GUARD}`"
+            )
         with ExitStack() as stack:
             stack.enter_context(_quiet())
             try:
                 where: Any = self.scheduler
                 if where is None:
-                    # A solver may start processes of its own, as it may on one machine without Dask.
-                    stack.enter_context(dask.config.set({"distributed.worker.daemon": False}))
+                    stack.enter_context(dask.config.set(_LOCAL))
                     count = min(runs, self.workers or os.cpu_count() or 1)
                     where = stack.enter_context(
                         LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None)
                     )
                 client = stack.enter_context(_connected(lambda: Client(where, timeout=CONNECT_SECONDS)))
             except Exception as cause:  # whatever Dask makes of an address, a port or its settings
-                place = self.scheduler or "a local cluster"
-                raise StudyError(f"cannot reach {place}: {in_a_line(cause)}; is the scheduler running?") from cause
+                if self.scheduler is None:
+                    raise StudyError(
+                        f"cannot start a local cluster: {in_a_line(cause)}; its workers import the script, which must "
+                        f"start it under `{GUARD}`"
+                    ) from cause
+                raise StudyError(
+                    f"cannot reach {self.scheduler}: {in_a_line(cause)}; is the scheduler running?"
+                ) from cause
             yield client
 
 
@@ -192,10 +213,12 @@ class _Session:
         folder = str(real_path(study.folder, StudyError))
         paths = [str(real_path(user_path(file))) for file in plugins]
         files = [(path, text_of_file(path), hashes_of(path)) for path in paths]
-        self._arguments = (folder, device, limits, retry, files, self._topic, self._stop.name)
+        self._arguments = (folder, device, limits, retry, files, self._topic, self._stop.name, self._token)
+        self._begun = Begun(client, self._token)
         self._plans: dict[str, RunPlan] = {}  # all that are not finished, by run id
         self._live: dict[str, RemoteRun] = {}
         self._groups: dict[Future, list[RunPlan]] = {}
+        self._in_vain: Counter[str] = Counter()  # how often a group was given up with a worker that had begun none
         self._done: Queue[Future] = Queue()
 
     def carry_out(self, waiting: Sequence[RunPlan]) -> None:
@@ -230,6 +253,7 @@ class _Session:
                 self._stop.set()
                 self._client.cancel(list(self._groups), force=True)
             self._client.unsubscribe_topic(self._topic)
+            self._begun.forget()
 
     def _check_workers(self) -> None:
         """Refuse workers without the study's folder or with another amb; say which packages differ, since bits may.
@@ -262,10 +286,9 @@ class _Session:
             )
 
     def _submit(self, group: Sequence[RunPlan]) -> None:
-        content = json.dumps([[plan.run_id, plan.budget] for plan in group])
-        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        name = _name_of(group)
         future = self._client.submit(
-            work, list(group), *self._arguments, key=f"amb-{digest}-{uuid.uuid4().hex[:8]}", pure=False
+            work, list(group), name, *self._arguments, key=f"{name}-{uuid.uuid4().hex[:8]}", pure=False
         )
         self._groups[future] = list(group)
         future.add_done_callback(self._done.put)
@@ -277,17 +300,8 @@ class _Session:
         group = self._groups.pop(future)
         missing = [plan for plan in group if not self._ended(plan, again=future.status != "finished")]
         error = future.exception() if future.status == "error" else None
-        if isinstance(error, KilledWorker):
-            if len(group) > 1:
-                # One of them may kill any worker: run each one separately, so that it does not affect the others.
-                for plan in missing:
-                    self._submit([plan])
-            else:
-                for plan in missing:
-                    if record_death(self._study, plan, str(error)):
-                        self._ended(plan)
-                    else:
-                        self._submit([plan])
+        if missing and isinstance(error, KilledWorker):
+            self._send_again(group, missing, error)
         elif missing and future.status in ("cancelled", "lost"):
             raise StudyError(
                 f"{self._place} went away with {sum(map(len, self._groups.values())) + len(missing)} runs to do; what "
@@ -303,6 +317,32 @@ class _Session:
                 f"{self._study.shown} is missing or shorter: all machines must share the study's folder and be able "
                 "to load the problem"
             )
+
+    def _send_again(self, group: Sequence[RunPlan], missing: Sequence[RunPlan], error: "KilledWorker") -> None:
+        """Submit what is missing of a group that Dask gave up, unless it is one run at which all workers died.
+
+        Raises:
+            StudyError: workers keep dying before they begin a run, so that no run is at fault.
+        """
+        name, last = _name_of(group), error.last_worker
+        self._in_vain[name] += not self._begun.has_begun_any(error)
+        if self._in_vain[name] > error.allowed_failures:
+            raise StudyError(
+                f"workers of {self._place} die before they begin a run (such as {last.address}): read their logs, and "
+                "repeat the command; what was observed is kept"
+            )
+        if not self._begun.is_at_fault(name, error):
+            self._submit(missing)  # it waited on workers at which others were at work
+        elif len(group) > 1:
+            # One of them may kill any worker: run each one separately, so that it does not affect the others.
+            for plan in missing:
+                self._submit([plan])
+        else:
+            for plan in missing:
+                if record_death(self._study, plan, str(error)):
+                    self._ended(plan)
+                else:
+                    self._submit([plan])
 
     def _ended(self, plan: RunPlan, *, again: bool = False) -> bool:
         """Whether a run's file exists, and is not an earlier one that must be rerun; if so, report it, once.
@@ -346,6 +386,11 @@ def record_death(study: Study, plan: RunPlan, why: str) -> bool:
         study.save(record, trace)
         study.drop_journal(plan, len(trace))
     return True
+
+
+def _name_of(group: Sequence[RunPlan]) -> str:
+    content = json.dumps([[plan.run_id, plan.budget] for plan in group])
+    return f"amb-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
 def groups(plans: Sequence[RunPlan], workers: int) -> list[list[RunPlan]]:

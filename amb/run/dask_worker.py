@@ -1,7 +1,7 @@
 """The work of a Dask worker on a group of runs."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from functools import cache
@@ -16,6 +16,7 @@ from amb.contracts.alone import verify_problem
 from amb.contracts.problem import Problem
 from amb.errors import AmbError, PluginError, SpecError, StudyError
 from amb.foreign import working_alone
+from amb.run.dask_begun import note_begun
 from amb.run.execute import execute
 from amb.run.limits import Limits
 from amb.run.progress import Progress, UnderWay
@@ -69,6 +70,7 @@ class _Reports(Progress):
 
 def work(
     plans: Sequence[RunPlan],
+    group: str,
     folder: str,
     device: str,
     limits: Limits,
@@ -76,14 +78,15 @@ def work(
     plugins: Sequence[PluginFile],
     topic: str,
     stop: str,
+    token: str,
 ) -> None:
-    """Execute a group of runs in the shared folder; idempotent.
+    """Execute a group of runs, which has a name, in the shared folder; idempotent.
 
     Raises:
         StudyError: this worker has other solvers or problems than the plans are for.
         PluginError: it cannot load a plug-in file.
     """
-    with _LOADED.using(plugins):
+    with _LOADED.using(plugins, begin=lambda: note_begun(token, group)):
         _refuse_others(plans, device)
         study = Study(folder)
         study.log = _Warnings(study.log.path)
@@ -130,14 +133,19 @@ class _Loaded:
         self._group = Lock()
 
     @contextmanager
-    def using(self, files: Sequence[PluginFile]) -> Iterator[None]:
+    def using(self, files: Sequence[PluginFile], *, begin: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Have the plug-ins of these files, and of no others that were loaded here, while no other group does.
+
+        Args:
+            files: the plug-in files.
+            begin: called when no other group is at work any more; to load a file may end the process, too.
 
         Raises:
             PluginError: one cannot be loaded.
             StudyError: one imports another module here than where the command runs.
         """
         with self._group, working_alone():
+            begin()
             if self._files != files:
                 self._load(files)
             yield

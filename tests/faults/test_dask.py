@@ -1,13 +1,17 @@
 """A study on a Dask cluster: what it leaves is what one machine leaves, to the bit, whatever happens to the workers."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -69,6 +73,13 @@ def scheduler() -> Iterator[str]:
         n_workers=2, threads_per_worker=1, processes=False, protocol="inproc://", dashboard_address=None
     ) as cluster:
         yield cluster.scheduler_address
+
+
+@pytest.fixture
+def once() -> Iterator[None]:
+    """Dask gives up a task with the first worker that is lost."""
+    with dask_itself.config.set({"distributed.scheduler.allowed-failures": 0}):
+        yield
 
 
 class Heard(NoProgress):
@@ -233,6 +244,56 @@ def test_a_scheduler_that_goes_away_is_named_and_loses_nothing(
     assert traces(study, wanted) == alone(wanted)
 
 
+FALLS = """
+import time
+from distributed import get_client, get_worker
+from amb import Solver
+
+class Falls(Solver):
+    def _ask(self, limit):
+        worker, client = get_worker(), get_client()
+        while len(client.processing()[worker.address]) < 2:
+            time.sleep(0.01)
+        client.sync(client.scheduler.unregister, address=worker.address, stimulus_id="lost")
+        raise MemoryError("as if the system had ended this process")
+"""
+
+
+def test_a_run_that_waited_where_another_one_died_is_no_crash(
+    alone: Callable[[list[RunPlan]], list[tuple]], once: None, scheduler: str, tmp_path: Path, toy: Path
+) -> None:
+    """Dask counts the death against it; it would count as a failure of its solver, for good."""
+    (file := tmp_path / "falls.py").write_text(FALLS)
+    load_file(file)
+    bad, good = plans(("falls",), problems=1), plans(("random[k=5]",), problems=4)
+    study = Study(tmp_path / "st")
+    study.describe([*bad, *good], Settings())
+    DaskCluster(scheduler=scheduler, plugins=(toy, file)).execute([*bad, *good], study)
+    assert traces(study, good) == alone(good)
+    assert study.load(bad[0])[0].status == "crash"  # type: ignore[index]
+
+
+def test_workers_that_die_before_they_begin_are_no_runs_fault(
+    once: None, scheduler: str, tmp_path: Path, toy: Path
+) -> None:
+    """As where a library that amb needs ends the process: the command would send the runs again for ever."""
+    study = Study(tmp_path / "st")
+    study.describe(plans(), Settings())
+
+    def lose_a_worker() -> None:
+        with distributed.Client(scheduler) as client:
+            while not (sent := [worker for worker, tasks in client.processing().items() if tasks]):
+                time.sleep(0.01)
+            client.sync(client.scheduler.unregister, address=sent[0], stimulus_id="lost")
+
+    thread = threading.Thread(target=lose_a_worker)
+    with dask_worker._LOADED._group:  # so that none begins
+        thread.start()
+        with pytest.raises(StudyError, match=r"die before they begin a run \(such as inproc://.*repeat the command"):
+            DaskCluster(scheduler=scheduler, plugins=(toy,)).execute(plans(), study)
+    thread.join()
+
+
 class Silent(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
@@ -251,18 +312,68 @@ def test_what_is_no_scheduler_is_not_waited_for(tmp_path: Path, toy: Path, monke
         server.shutdown()
 
 
-def test_a_solver_may_start_processes_on_a_local_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a pool of multiprocessing; its runs succeeded on one machine and crashed here."""
-    allowed: list[bool] = []
+def test_a_local_cluster_lets_solvers_start_processes_and_starts_its_workers_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pool of multiprocessing crashed here and not on one machine; where a solver killed workers, none was left."""
+    begun: list[tuple[bool, str]] = []
 
     def begin(**_: object) -> None:
-        allowed.append(not dask_itself.config.get("distributed.worker.daemon"))
+        names = ("distributed.worker.daemon", "distributed.deploy.lost-worker-timeout")
+        begun.append(tuple(map(dask_itself.config.get, names)))  # type: ignore[arg-type]
         raise ValueError("begun")
 
     monkeypatch.setattr(distributed, "LocalCluster", begin)
     with pytest.raises(StudyError, match="begun"), DaskCluster()._client(1):
         pass
-    assert allowed == [True]
+    assert begun == [(False, "1 day")]
+
+
+LOCAL = """
+from amb.run.dask import DaskCluster
+
+def start():
+    with DaskCluster()._client(1):
+        pass
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("start()", r"script\.py, line 8 starts a local cluster, and .* put .* under `if __name__ == \"__main__\":`"),
+        ("for _ in range(2):\n    exec('start()')", r"script\.py, line 9 starts a local cluster"),
+        ("if __name__ == '__main__':\n    start()", "cannot start a local cluster: ValueError: begun"),
+        ("__name__ == '__main__' and start()", "cannot start a local cluster: ValueError: begun"),
+    ],
+)
+def test_a_script_without_a_guard_is_refused_before_its_workers_start_the_study_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    """Each imported the script: hundreds of lines of tracebacks, and the advice to start a scheduler."""
+
+    def begin(**_: object) -> None:
+        raise ValueError("begun")
+
+    monkeypatch.setattr(distributed, "LocalCluster", begin)
+    script = ModuleType("__main__")
+    (file := tmp_path / "script.py").write_text(LOCAL + text)
+    script.__file__ = str(file)
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    with pytest.raises((SpecError, StudyError), match=message):
+        exec(compile(LOCAL + text, str(file), "exec"), vars(script))
+
+
+@pytest.mark.slow
+def test_the_script_that_the_guide_shows_runs_as_one(tmp_path: Path) -> None:
+    """With workers that import it."""
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "studies.md").read_text(encoding="utf-8")
+    (text,) = (block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "DaskCluster" in block)
+    (tmp_path / "script.py").write_text(text)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
 
 
 @pytest.mark.slow
