@@ -94,6 +94,11 @@ class ProblemId:
         return f"{self.generator}/{self.target}/{self.layer}"
 
 
+def spelt(name: str) -> str:
+    """A name of Python's in signs that a spec can have: other letters by their numbers, `é` as `+0000e9`."""
+    return re.sub(r"[^A-Za-z0-9_.:-]", lambda letter: f"+{ord(letter[0]):06x}", name)
+
+
 def foreign_sign(name: str, *, globs: bool = True) -> str | None:
     """The first sign of a name, or of one part of a problem's id, that no spec can have; None: all are allowed.
 

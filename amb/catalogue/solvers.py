@@ -1,7 +1,6 @@
 """Solvers by spec: find the class, check the options, create a solver."""
 
 import inspect
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -22,7 +21,7 @@ from amb.contracts.space import Space
 from amb.contracts.view import View
 from amb.errors import AmbError, PluginError, SolverError, SpecError, suggestion
 from amb.sight import CLASSES
-from amb.spec import ProblemId, Spec, Value, explained, format_value, parse_value
+from amb.spec import ProblemId, Spec, Value, explained, format_value, parse_value, spelt
 
 LONGEST_VERSION = 100
 """Characters of a solver's version."""
@@ -185,10 +184,10 @@ def _name_of(cls: type[Solver]) -> str:
     places = [cls.__name__] * (module != "__main__" or "<locals>" not in cls.__qualname__)
     for place in (*places, cls.__qualname__):
         if _at(module, place) is cls:
-            return _spelt(f"{module}:{place}")
+            return spelt(f"{module}:{place}")
     name = f"{module}:{cls.__name__}"
     if cls.made_of is not None:  # its version tells it
-        return _spelt(name)
+        return spelt(name)
     if cls not in _of_no_module:
         made = ref(cls)
         try:
@@ -198,7 +197,7 @@ def _name_of(cls: type[Solver]) -> str:
                 f"solver {name} is in no module under that name, so its name must contain what it is made of, and that "
                 f"cannot be told: define it at the top of a file ({cause})"
             ) from cause
-    return f"{_spelt(name)}-{_of_no_module[cls].fingerprint[:8]}"
+    return f"{spelt(name)}-{_of_no_module[cls].fingerprint[:8]}"
 
 
 _of_no_module: WeakKeyDictionary[type[Solver], Content] = WeakKeyDictionary()
@@ -210,10 +209,6 @@ def _at(module: str, place: str) -> object:
     for part in place.split("."):
         found = getattr(found, part, None)
     return found
-
-
-def _spelt(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.:-]", lambda letter: f"+{ord(letter[0]):06x}", name)
 
 
 def names_module(spec: str | Spec) -> bool:

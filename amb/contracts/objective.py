@@ -14,7 +14,7 @@ from amb.contracts.returned import copied
 from amb.contracts.space import FARTHEST, FloatArray, IntArray, Space
 from amb.errors import CandidateError, SpecError
 from amb.fingerprint import fingerprint
-from amb.spec import Spec, explained, flag
+from amb.spec import Spec, explained, flag, spelt
 
 LEVELS = 256
 Bounds = Sequence[tuple[float, float]]
@@ -102,7 +102,7 @@ def _name(function: object) -> str:
         name = str(getattr(inner, "__name__", type(inner).__name__)).strip("_<>")
     except Exception:  # of an object's own code
         name = type(inner).__name__
-    return name if name != "lambda" else "objective"
+    return spelt(name) if name != "lambda" else "objective"
 
 
 def _numbers(results: object, expected: int, name: str) -> FloatArray:

@@ -158,3 +158,12 @@ def test_the_integer_type_of_levels_makes_no_other_problem() -> None:
         for levels in (64, [64] * 3, np.array([64] * 3, np.int32), np.array([64] * 3, np.uint16))
     }
     assert len(told) == 1
+
+
+def test_a_function_may_have_any_name_of_python() -> None:
+    """`réponse` was called a bad spec, as if its user had written one."""
+
+    def réponse(point: np.ndarray) -> float:
+        return float(point.sum())
+
+    assert amb.objective(réponse, BOX).id == "r+0000e9ponse"
