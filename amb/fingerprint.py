@@ -286,7 +286,6 @@ class _Content:
         yield f"code {code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars} {takes}"
         yield getattr(code, "co_exceptiontable", b"").hex()
         yield self.of(code.co_consts)
-        self._environment.note_written(code)
         for instruction in dis.get_instructions(code):
             if instruction.opname == "IMPORT_NAME":
                 yield source(str(instruction.argval))

@@ -1,11 +1,11 @@
 """What the code of a function looks up: names, what it captures, and variables of the environment."""
 
 import dis
-import os
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from types import CodeType, FunctionType
+
+from amb.variables import unchanged
 
 NO_VALUE = object()
 """Stands for a captured variable that has no value."""
@@ -21,32 +21,22 @@ class Environment:
     Attributes:
         is_read: whether it does.
         texts: of the content, which may be names of variables.
-        written: names of variables that the content sets itself, as for a library that it loads: their values before
-            and after its first call are no difference.
     """
 
     def __init__(self) -> None:
         self.is_read = False
         self.texts: set[str] = set()
-        self.written: set[str] = set()
 
     def of_named(self) -> str:
         """A text of the variables that are read and named."""
         if not self.is_read:
             return ""
-        names = sorted(self.texts & os.environ.keys() - self.written)
-        return f" environment {[(name, os.environ[name]) for name in names]}"
+        variables = unchanged()
+        return f" environment {[(name, variables[name]) for name in sorted(self.texts & variables.keys())]}"
 
     def note_names(self, names: set[str]) -> None:
         """Note what some code looks up."""
         self.is_read |= "environ" in names or "getenv" in names
-
-    def note_written(self, code: CodeType) -> None:
-        """Note the variables that code may set by a name that it states."""
-        for before, one in pairwise(dis.get_instructions(code)):
-            named = before if one.opname == "STORE_SUBSCR" else one if before.argval == "setdefault" else None
-            if named is not None and isinstance(named.argval, str):
-                self.written.add(named.argval)
 
 
 def names_in(code: CodeType) -> set[str]:

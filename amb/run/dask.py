@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from amb import variables
 from amb.catalogue.plugin_modules import hashes_of
 from amb.catalogue.plugins import text_of_file
 from amb.errors import AmbError, SpecError, StudyError, UnreadableError
@@ -41,6 +42,7 @@ from amb.spec import ProblemId, real_path, user_path
 from amb.study.environment import environment
 from amb.study.runs import Known, RunPlan, RunRecord, Seconds, Trace, distinct
 from amb.study.study import Study
+from amb.variables import Changes
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -213,7 +215,8 @@ class _Session:
         folder = str(real_path(study.folder, StudyError))
         paths = [str(real_path(user_path(file))) for file in plugins]
         files = [(path, text_of_file(path), hashes_of(path)) for path in paths]
-        self._arguments = (folder, device, limits, retry, files, self._topic, self._stop.name, self._token)
+        changes = changed_for_workers()
+        self._arguments = (folder, device, limits, retry, files, changes, self._topic, self._stop.name, self._token)
         self._begun = Begun(client, self._token)
         self._plans: dict[str, RunPlan] = {}  # all that are not finished, by run id
         self._live: dict[str, RemoteRun] = {}
@@ -386,6 +389,19 @@ def record_death(study: Study, plan: RunPlan, why: str) -> bool:
         study.save(record, trace)
         study.drop_journal(plan, len(trace))
     return True
+
+
+def changed_for_workers() -> Changes:
+    """Variables of the environment that a worker has otherwise than this process, although the user set nothing.
+
+    It may have inherited them from this process, where a solver has set them. Dask sets others, such as numbers of
+    threads.
+    """
+    import dask
+
+    own, names = variables.unchanged(), ("distributed.nanny.environ", "distributed.nanny.pre-spawn-environ")
+    of_dask = {name: str(value) for each in names for name, value in (dask.config.get(each) or {}).items()}
+    return {name: (own.get(name), value) for name, value in of_dask.items()} | variables.changes()
 
 
 def _name_of(group: Sequence[RunPlan]) -> str:

@@ -23,6 +23,7 @@ from amb.run.progress import Progress, UnderWay
 from amb.study.log import Level, StudyLog
 from amb.study.runs import RunPlan
 from amb.study.study import Study
+from amb.variables import Changes, take_over
 
 PluginFile = tuple[str, bytes, dict[str, str]]
 """A plug-in file, what the command has executed of it, and hashes of the modules that it imports."""
@@ -76,6 +77,7 @@ def work(
     limits: Limits,
     retry: bool,
     plugins: Sequence[PluginFile],
+    changes: Changes,
     topic: str,
     stop: str,
     token: str,
@@ -86,7 +88,12 @@ def work(
         StudyError: this worker has other solvers or problems than the plans are for.
         PluginError: it cannot load a plug-in file.
     """
-    with _LOADED.using(plugins, begin=lambda: note_begun(token, group)):
+
+    def begin() -> None:
+        note_begun(token, group)
+        take_over(changes)  # before a file is loaded: its solvers are hashed then
+
+    with _LOADED.using(plugins, begin=begin):
         _refuse_others(plans, device)
         study = Study(folder)
         study.log = _Warnings(study.log.path)

@@ -42,6 +42,7 @@ CAPTIONS = {
     "process_settings": "modes that plug-ins may not leave",
     "imported_torch": "if it is imported",
     "torch_precision": "full precision for all networks",
+    "variables": "of the environment",
     "streams": "stdout and stderr stay usable",
     "activation": "what counts as a number",
     "sight": "the classes of solvers",

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import types
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
@@ -19,8 +20,10 @@ import scipy.stats
 import torch
 
 import amb.fingerprint
+from amb import variables
 from amb.errors import SpecError
 from amb.fingerprint import fingerprint
+from amb.foreign import contained
 
 FACTOR = 2
 
@@ -418,18 +421,59 @@ def test_what_a_function_reads_of_its_process_counts(monkeypatch: pytest.MonkeyP
     assert told("1", "a") == told("1", "b") != told("5", "a")
 
 
-@pytest.mark.parametrize("sets", ["os.environ['GAIN'] = '1'", "os.environ.setdefault('GAIN', '1')"])
-def test_a_function_that_sets_a_variable_is_the_same_after_its_first_call(
-    monkeypatch: pytest.MonkeyPatch, sets: str
-) -> None:
-    """As before a library is loaded: its stored runs are found again."""
-    monkeypatch.setenv("GAIN", "0")
-    monkeypatch.delenv("GAIN")
+SETS = [
+    "os.environ['GAIN'] = '1'",
+    "os.environ.setdefault('GAIN', '1')",
+    "os.environ.update(GAIN='1')",
+    "for name in ('GAIN', 'LOSS'): os.environ[name] = '1'",
+    "os.environ.pop('HAD', None)",
+]
+
+
+@pytest.fixture
+def gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of these tests sets variables, of which nothing is noted yet."""
+    for name in ("GAIN", "LOSS"):
+        monkeypatch.setenv(name, "0")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HAD", "1")
+    monkeypatch.setattr(variables, "_CHANGED", {})
+
+
+def setting(sets: str) -> Callable[[object], object]:
     names: dict[str, object] = {"__name__": "__main__"}
-    exec(f"import os\ndef f(p):\n    {sets}\n    return p", names)
-    before = fingerprint(names["f"])
-    names["f"](0)  # type: ignore[operator]
-    assert fingerprint(names["f"]) == before
+    exec(f"import os\ndef f(p):\n    {sets}\n    return os.environ.get('GAIN')", names)
+    return names["f"]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("sets", SETS)
+def test_a_function_that_sets_a_variable_is_the_same_after_its_first_call(gain: None, sets: str) -> None:
+    """As before a library is loaded: its stored runs are found again, and a worker of Dask does not refuse it."""
+    function = setting(sets)
+    before = fingerprint(function)
+    for _ in range(2):
+        with contained(), contained():
+            function(0)
+        assert fingerprint(function) == before
+    noted = variables.changes()
+    variables._CHANGED.clear()  # as in a worker of Dask, which inherits the variables
+    assert fingerprint(function) != before
+    variables.take_over(noted)
+    assert fingerprint(function) == before
+
+
+def test_a_variable_that_the_user_sets_counts_although_the_function_sets_it(
+    gain: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function with a default for it was given the runs of another value."""
+    function = setting("os.environ.setdefault('GAIN', '1')")
+    told = {fingerprint(function)}
+    with contained():
+        function(0)
+    for value in ("5", "7"):
+        monkeypatch.setenv("GAIN", value)
+        told.add(fingerprint(function))
+    assert len(told) == 3
 
 
 IN_ARCHIVES = {

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from amb import variables
 from amb.catalogue import problems as registry
 from amb.catalogue.plugins import load_file
 from amb.catalogue.plugins import plugins as plugins_of
@@ -167,6 +168,19 @@ def test_a_worker_with_other_code_stores_nothing_under_the_plans_name(
     with pytest.raises(StudyError, match=f"has {word} .* in version .*, and of another .* was asked for"):
         DaskCluster(scheduler=scheduler, plugins=(toy,)).execute(other, study)
     assert not list((study.folder / "runs").glob("*.parquet"))
+
+
+def test_variables_that_dask_sets_for_its_workers_make_no_other_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads the number of threads was refused on every cluster."""
+    monkeypatch.setattr(variables, "_CHANGED", {})
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    own = variables.unchanged()
+    handed = dask.changed_for_workers()
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    variables.take_over(handed)
+    assert variables.unchanged() == own
 
 
 EDITED = """
