@@ -6,6 +6,7 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import NoReturn
 
+from amb.cli.byte_code import unreadable_byte_code
 from amb.cli.complaints import complain
 from amb.cli.environment import leave_out_what_ends_imports, named_variable
 from amb.cli.leftovers import outlast_leftovers
@@ -74,6 +75,11 @@ def _run_and_blame() -> None:
             _fail(_LACKING[lacking])
         if variable := named_variable(error):  # first: what blames plug-ins imports packages, too
             _fail(f"a package cannot use {variable}={os.environ[variable]}: {in_a_line(error)}")
+        if torn := unreadable_byte_code(error):
+            _fail(
+                f"Python cannot read {torn}, byte code that was not written whole, as on a full disk: delete the "
+                f"folder {torn.parent} and repeat the command"
+            )
         from amb.catalogue.plugins import blame
 
         culprit = blame(error)  # takes a while, in which a signal may come
@@ -93,8 +99,12 @@ def _run() -> None:
     _refuse_deleted_folder()
     take_buffers()
     from amb.cli.app import app
+    from amb.cli.group import EndOfFile
 
-    app()
+    try:
+        app()
+    except EndOfFile as end:
+        raise end.error from None
 
 
 def _refuse_deleted_folder() -> None:

@@ -1,7 +1,8 @@
 """Groups of commands whose help shows in words what an option takes, and nothing for a flag."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import typer
@@ -68,19 +69,35 @@ class _Command(TyperCommand):
             return super().invoke(ctx)
 
 
+class EndOfFile(Exception):
+    """Stands for an `EOFError`, of which typer would say "Aborted.", as if somebody had left a prompt."""
+
+    def __init__(self, error: EOFError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 class _Group(TyperGroup):
-    """Also catches an interruption before typer does, which would end in silence."""
+    """Also catches an interruption before typer does, which would end in silence, and the end of a file."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _with_words(super().get_params(ctx), ctx)
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with interruptible():
+        with interruptible(), _ends_of_files():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
-        with interruptible():
+        with interruptible(), _ends_of_files():
             return super().invoke(ctx)
+
+
+@contextmanager
+def _ends_of_files() -> Iterator[None]:
+    try:
+        yield
+    except EOFError as cause:
+        raise EndOfFile(cause) from cause
 
 
 class Group(typer.Typer):

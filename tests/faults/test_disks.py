@@ -4,16 +4,22 @@ import contextlib
 import errno
 import json
 import os
+import pickle
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from py_compile import compile as compile_file
 
 import numpy as np
 import pytest
 
 from amb import FunctionProblem, Space
+from amb.cli import _run_and_blame
+from amb.cli.group import Group
 from amb.errors import StudyError
 from amb.held_file import HeldFile
 from amb.run.execute import execute
@@ -250,3 +256,27 @@ def test_a_clock_that_jumps_changes_nothing(
         record, _ = study.load(plan)  # type: ignore[misc]
         assert 0 < record.seconds.total < 60
     assert all(json.dumps(line) for line in study.log.read())
+
+
+def test_byte_code_that_a_full_disk_has_torn_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every later command said "Aborted." and nothing else: typer takes the end of a file for one of a prompt."""
+    (tmp_path / "halved.py").write_text("half = 1 / 2\n")
+    torn = Path(compile_file(tmp_path / "halved.py"))
+    torn.write_bytes(torn.read_bytes()[:-20])
+    monkeypatch.syspath_prepend(tmp_path)
+    app = Group(name="amb")
+    app.command("torn")(lambda: print(import_module("halved")))
+    app.command("ends")(lambda: print(pickle.loads(b"")))
+    monkeypatch.setattr("amb.cli.app.app", app)
+    monkeypatch.setattr(sys, "argv", ["amb", "torn"])
+    with pytest.raises(SystemExit, match="2"):
+        _run_and_blame()
+    assert re.sub(r"\s+", " ", capsys.readouterr().err).endswith(
+        f"amb: Python cannot read {torn}, byte code that was not written whole, as on a full disk: delete the folder "
+        f"{torn.parent} and repeat the command "
+    )
+    monkeypatch.setattr(sys, "argv", ["amb", "ends"])
+    with pytest.raises(EOFError, match="Ran out of input"):  # said as it is
+        _run_and_blame()

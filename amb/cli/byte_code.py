@@ -1,0 +1,16 @@
+"""Byte code of modules that was not written whole, as on a full disk.
+
+Python 3.11 writes it so, takes it for whole, and cannot read it.
+"""
+
+import traceback
+from pathlib import Path
+
+
+def unreadable_byte_code(error: BaseException) -> Path | None:
+    """The file of byte code in which an import failed with this error; None if it failed otherwise, or elsewhere."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if not frames or frames[-1].f_code.co_name != "_compile_bytecode":
+        return None
+    file = frames[-1].f_locals.get("bytecode_path")
+    return Path(file) if isinstance(file, str) else None
