@@ -26,6 +26,8 @@ from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unread
 
 SCHEMA = 1
 LARGEST = 64 * MEBIBYTE
+_NO_POINTS = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+"""What parsing a file raises that holds no reference points."""
 _ELSEWHERE = "choose another place with --out"
 
 
@@ -72,6 +74,10 @@ def save(references: References, file: Path) -> None:
         raise DataError(f"cannot create {file.parent} ({error.strerror}); {advice}") from error
     stamped = {"schema": SCHEMA, "sha256": _digest(content), **content}
     written = json.dumps(stamped, indent=1) + "\n"
+    try:
+        _parsed(written.encode())
+    except _NO_POINTS as error:
+        raise DataError(f"{file} could not be read again ({error!r}), so it is not written") from error
     if len(written) > LARGEST:
         raise DataError(f"{file} would have {len(written) / MEBIBYTE:.0f} MiB; the limit is {LARGEST // MEBIBYTE}")
     write_whole(file, written, error=DataError, advice=advice)
@@ -85,16 +91,22 @@ def load(file: Path) -> References:
         UnreadableError: it cannot be read.
     """
     try:
-        content = json_object(read_bytes(file, LARGEST, links=True))
-        schema, digest = content.pop("schema"), content.pop("sha256")
-        points = {name: Reference.from_content(point) for name, point in content["points"].items()}
-        references = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        references, schema, is_whole = _parsed(read_bytes(file, LARGEST, links=True))
+    except (OSError, *_NO_POINTS) as error:
         refuse_unreadable(file, error, unless_missing=True)
         raise DataError(f"{file} holds no reference points ({error!r}); `amb references` writes them") from error
-    if schema != SCHEMA or digest != _digest(content):
+    if schema != SCHEMA or not is_whole:
         raise DataError(f"{file} is damaged or has a different schema; `amb references` writes a new one")
     return references
+
+
+def _parsed(text: bytes) -> tuple[References, object, bool]:
+    """What a file holds, its schema, and whether it has the hash of its content."""
+    content = json_object(text)
+    schema, digest = content.pop("schema"), content.pop("sha256")
+    points = {name: Reference.from_content(point) for name, point in content["points"].items()}
+    references = References(content["suite"], points, tuple(content["dead"]), int(content["searched"]))
+    return references, schema, digest == _digest(content)
 
 
 def file_of(suite_name: str) -> Path:

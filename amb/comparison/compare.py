@@ -13,6 +13,7 @@ from amb.comparison.stored import stored_notes, with_stored
 from amb.comparison.table import read_runs
 from amb.contracts.objective import Bounds
 from amb.errors import SpecError, StudyError
+from amb.references.lookup import reference
 from amb.run.dask import DaskCluster
 from amb.run.dispatch import carry_out
 from amb.run.display import receiver
@@ -125,7 +126,9 @@ def compare(
         suite=given_suite(problems),
         limits=limits or NO_LIMITS,
     )
-    question = _for_ranked(question, plan)  # refused before anything runs
+    question = _for_ranked(question, plan)  # refused before anything runs, as are damaged reference points
+    for problem, fingerprint in {run.problem: run.fingerprint for run in plan.runs}.items():
+        reference(problem, fingerprint=fingerprint)
     missing = plan.runs if baseline is None else baseline.missing(plan.runs)
     _check_seconds(question, timing, baseline)  # what is refused leaves no folder
     folder = Study(study)

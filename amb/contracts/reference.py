@@ -30,11 +30,13 @@ class Reference:
         fingerprint: the problem's fingerprint when they were measured; with different weights or a different grid they
             are stale.
         chance, chance_q99: median and 99% quantile over random latents of the generator's prior, on the grid.
-        natural, natural_index: the best image of the data set's test half and its number; None: no data set.
+        natural, natural_index: the best image of the data set's test half and its number; None: no data set, or all
+            images are failed queries.
         best: the best known value, of a grid point, measured as solvers are.
         candidate: that grid point.
         provenance: how it was found.
-        round_trip: the best natural image that the generator can show; None: no data set, or no encoder.
+        round_trip: the best natural image that the generator can show; None: no data set, no encoder, or all are
+            failed queries.
     """
 
     fingerprint: str

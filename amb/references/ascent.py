@@ -79,6 +79,7 @@ class _Search:
         adam = Adam(*latents.shape, rate=self.effort.rate)
         for step in range(1, steps + 1):
             _, slopes = asking.gradient(self.problem, latents)
+            slopes = np.where(np.isfinite(slopes), slopes, 0)  # of a failed query
             latents = np.clip(latents + adam.step(slopes), space.low, space.high)
             if step % 5 == 0 or step == steps:
                 self._challenge(space.nearest(latents))

@@ -133,14 +133,14 @@ class Measurement:
             self._test_dead(name, problem, column, stimuli)
 
     def collect(self, suite: Suite) -> References:
-        """The reference points of one suite."""
+        """The reference points of one suite, without problems of which all random latents are failed queries."""
         names = dict.fromkeys(without_noise(name) for name in suite.problems)
         layers = {ProblemId.parse(name).address for name in names}
         searched, dead = (
             tuple(name for name in units if ProblemId.parse(name).address in layers)
             for units in (self.searched, self.dead)
         )
-        points = {name: self.points[name] for name in names}
+        points = {name: self.points[name] for name in names if name in self.points}
         return References(f"{suite.name}-{suite.version}", points, dead, len(searched))
 
     def _siblings(self, names: Sequence[str]) -> Mapping[str, Problem]:
@@ -193,6 +193,9 @@ class Measurement:
 
     def _find_points(self, name: str, column: int, stimuli: Stimuli) -> None:
         problem = self.problems[name]
+        if np.isnan(stimuli.random.of(column)[1]).all():
+            self.progress(f"{name}: left out, since all random latents are failed queries (NaN)")
+            return
         find = partial(_point, problem, column, stimuli, self.effort)
         given = (self.effort, stimuli.shown) if stimuli.shown else self.effort
         self.points[name] = point = self.cache.point(name, problem.fingerprint, given, find)
@@ -208,7 +211,7 @@ class Measurement:
 
 
 def _point(problem: Problem, column: int, stimuli: Stimuli, effort: Effort) -> Reference:
-    """The reference points of the problem whose responses are in a column."""
+    """The reference points of the problem whose responses are in a column; NaN, of failed queries, counts nowhere."""
     draws, values = stimuli.random.of(column)
     starts, activations, origin = draws, values, f"the best of {effort.prior} prior draws"
     trip = None
@@ -216,23 +219,29 @@ def _point(problem: Problem, column: int, stimuli: Stimuli, effort: Effort) -> R
         codes, returned = stimuli.encoded.of(column)
         starts, activations = np.concatenate([draws, codes]), np.concatenate([values, returned])
         origin += f" and {len(codes)} natural images through the encoder"
-        index = int(returned.argmax())
-        trip = RoundTrip(float(returned[index]), index, _levels(codes[index]))
+        if (index := _highest(returned)) is not None:
+            trip = RoundTrip(float(returned[index]), index, _levels(codes[index]))
     best, candidate = ascend(problem, starts, activations, effort)
     climbed = f", gradient ascent from the best {effort.starts} of them ({effort.steps} steps)"
     natural = None if stimuli.natural is None else stimuli.natural[:, column]
+    shown = None if natural is None else _highest(natural)
     return Reference(
         fingerprint=problem.fingerprint,
-        chance=float(np.median(values)),
-        chance_q99=float(np.quantile(values, 0.99)),
-        natural=None if natural is None else float(natural.max()),
-        natural_index=None if natural is None else int(natural.argmax()),
+        chance=float(np.nanmedian(values)),
+        chance_q99=float(np.nanquantile(values, 0.99)),
+        natural=None if natural is None or shown is None else float(natural[shown]),
+        natural_index=shown,
         best=best,
         candidate=_levels(candidate),
         provenance=f"{origin}{climbed if has_gradients(problem) else ''}, "
         f"{effort.mutations} rounds of mutation on the grid; seed {effort.seed}",
         round_trip=trip,
     )
+
+
+def _highest(responses: FloatArray) -> int | None:
+    """The number of the highest response; None: all are NaN."""
+    return None if np.isnan(responses).all() else int(np.nanargmax(responses))
 
 
 def _levels(candidate: IntArray) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import amb
 from amb import Family, FunctionProblem, Space, Suite
 from amb.catalogue import plugins
 from amb.catalogue.problems import problem
@@ -89,6 +90,37 @@ def test_measuring_finds_chance_the_natural_image_the_best_and_the_dead(monkeypa
     assert point.round_trip is None
     assert found.dead == ("lamps/wall/only/2",)
     assert found.searched == 3
+
+
+def test_failed_queries_count_in_no_reference_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One NaN of 2,000 made chance NaN, in a file that every later report refused."""
+    monkeypatch.setattr("amb.catalogue.problems.family", lambda name: Lamps())
+
+    class Failing(Lamp):
+        @classmethod
+        def respond_together(cls, problems, images):  # type: ignore[no-untyped-def]
+            found = super().respond_together(problems, images)
+            fails = (images.reshape(len(images), -1)[:, :1] > 200) | np.array([p.id.endswith("/0") for p in problems])
+            return np.where(fails, np.nan, found)
+
+    monkeypatch.setitem(globals(), "Lamp", Failing)
+    lamps = Suite("lamps", 1, ("lamps/wall/only/0", "lamps/wall/only/1"), 10, 1, "")
+    said: list[str] = []
+    (found,) = measure([lamps], data=None, device="cpu", effort=Effort(prior=1000), progress=said.append)
+    assert "lamps/wall/only/0: left out, since all random latents are failed queries (NaN)" in said
+    assert set(found.points) == {"lamps/wall/only/1"}
+    point = found.points["lamps/wall/only/1"]
+    assert 0.3 < point.chance < 0.7
+    assert point.best == 1
+    assert (point.natural, point.natural_index) == (0, 0)  # the brightest image fails
+    save(found, tmp_path / "lamps-1.json")
+    assert load(tmp_path / "lamps-1.json") == found
+
+
+def test_no_reference_points_are_written_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"lamps-1\.json could not be read again .*activations must be numbers"):
+        save(References("lamps-1", {"a/b/c/0": replace(POINT, best=float("nan"))}), tmp_path / "lamps-1.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_natural_images_are_measured_as_the_generator_shows_them_where_it_has_an_encoder(
@@ -365,3 +397,18 @@ def test_a_suite_that_cannot_be_used_spoils_no_others(monkeypatch: pytest.Monkey
         monkeypatch.undo()
         plugins._installed.cache_clear()
         suite.cache_clear()
+
+
+@pytest.mark.usefixtures("toy")
+def test_damaged_reference_points_are_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All runs were made first, and then no table."""
+
+    def damaged(_: str) -> list[Reference]:
+        raise DataError("toy-1.json is damaged")
+
+    monkeypatch.setattr("amb.references.lookup.stored_points", damaged)
+    with pytest.raises(DataError, match="is damaged"):
+        amb.compare("random", "toy/bowl/near/0", budget=5, seeds=1, study=tmp_path / "study")
+    assert not (tmp_path / "study").exists()
