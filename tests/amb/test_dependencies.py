@@ -111,6 +111,7 @@ def test_extras_are_imported_where_their_absence_is_handled() -> None:
     allowed = {
         "amb/lab/server.py",
         "amb/run/dask.py",
+        "amb/run/dask_begun.py",
         "amb/run/dask_worker.py",
         "problems/amb_problems/targets/plain/imagenet.py",
         "problems/amb_problems/targets/plain/examine.py",
