@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from unicodedata import normalize
 
 import numpy as np
 
@@ -89,6 +90,7 @@ class History:
     corrections: list[Corrected] = field(default_factory=list)
     _values: dict[tuple[int, str], float | None] = field(default_factory=dict)  # of trial and neuron
     _shown: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # trials by stimulus
+    _names: dict[str, str] = field(default_factory=dict)  # of stimuli, which differ in more than case
     _asked: Counter[str] = field(default_factory=Counter)  # candidates by search
 
     def add(self, event: Event) -> None:
@@ -127,6 +129,7 @@ class History:
         for number, presentation in enumerate(event.order, event.first):
             self.trials.append(Trial(number, event.block, presentation.stimulus, presentation.kind))
             self._shown[presentation.stimulus].append(number)
+            self._names[fold(presentation.stimulus)] = presentation.stimulus
         self.references.update(event.references)
         self.blocks.append(event)
 
@@ -216,9 +219,9 @@ class History:
         own = [t.number for t in shown if t.kind == "best" and leaders.get(t.block) == stimulus]
         return self._valid(own, search.neurons)
 
-    def presentations(self, stimulus: str) -> list[int]:
-        """Numbers of the trials with a stimulus."""
-        return list(self._shown.get(stimulus, ()))
+    def presented(self, name: str) -> str | None:
+        """The stimulus of that name, in whatever case; None: none was presented."""
+        return self._names.get(fold(name))
 
     def unanswered(self, search: Search, *, retries: int) -> list[str]:
         """Stimuli that a search awaits, of which no trial was valid, and that may be presented again."""
@@ -308,6 +311,11 @@ def history_of(events: Sequence[Event]) -> History:
 def stimulus_name(search: str, number: int) -> str:
     """The name of a candidate's stimulus: ``n1-0007``."""
     return f"{search}-{number:04d}"
+
+
+def fold(name: str) -> str:
+    """What is the same for two names that Windows, macOS or a share of theirs takes for one file's."""
+    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def reference_name(stem: str) -> str:

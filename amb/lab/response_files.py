@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice, pairwise
 from math import isnan
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from statistics import median
 from typing import Any
 
@@ -31,6 +31,7 @@ from amb.lab.csv_files import END, read_csv
 from amb.lab.experiment import COLUMNS, Experiment
 from amb.lab.matlab import read_mat
 from amb.lab.responses import Row
+from amb.lab.stimuli import SUFFIXES as PICTURES
 from amb.spec import is_plain_number
 from amb.study.untrusted import MEBIBYTE, read_bytes, refuse_unreadable
 
@@ -157,8 +158,14 @@ def _stimuli(
         column = table.get(name, [])
         if len(column) == len(trials):
             for trial, value in zip(trials, column, strict=True):
-                stated.setdefault(trial, set()).add(str(value).strip().removesuffix(".png"))
+                stated.setdefault(trial, set()).add(_stimulus(str(value)))
     return {trial: frozenset(names) for trial, names in stated.items()}
+
+
+def _stimulus(text: str) -> str:
+    """The name of a stimulus, of its picture's file, or of that at the end of a path, as a rig may log it."""
+    name = PureWindowsPath(text.strip()).name  # at both kinds of slashes
+    return name[: -len(suffix)] if (suffix := PureWindowsPath(name).suffix).lower() in PICTURES else name
 
 
 def _rows_of_kind(

@@ -87,7 +87,7 @@ def _refuse_impossible(row: Row, history: History) -> None:
         raise unknown("neuron", row.neuron, history.experiment.neurons, LabError)
     presented = history.trials[row.trial - 1].stimulus
     for stated in sorted(row.stimuli - {presented}):
-        if history.presentations(stated):  # other texts are the user's own
+        if history.presented(stated) not in (None, presented):  # other texts are the user's own
             raise LabError(
                 f"trial {row.trial} showed {presented}, not {stated}; nothing of this file was recorded; "
                 "the rows are of other trials, so number them as in presentations.csv, and tell it again"

@@ -7,9 +7,9 @@ from msgspec import Struct, structs
 from amb.contracts.generator import Generator, Grid
 from amb.errors import LabError
 from amb.lab.experiment import FILE, STIMULI, Experiment, Search
+from amb.lab.history import fold
 from amb.lab.journal import Start
 from amb.lab.searches import one_line, planned_candidates, resolve_generator, resolve_solver
-from amb.lab.stimuli import fold
 from amb.study.log import now
 
 TABLE = ("trial", "block", "kind", "stimulus", "corrected", "misled")

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from unicodedata import normalize
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -17,7 +16,7 @@ from amb.contracts.generator import Generator, Grid
 from amb.errors import CandidateError, LabError
 from amb.foreign import contained, in_a_line
 from amb.lab.experiment import Experiment, Screen
-from amb.lab.history import BLANK, History, reference_name
+from amb.lab.history import BLANK, History, fold, reference_name
 from amb.reports.images import as_picture
 from amb.spec import user_path
 from amb.study.untrusted import MEBIBYTE, read_bytes
@@ -69,11 +68,6 @@ def refuse_shared_names(experiment: Experiment, references: Mapping[str, Path]) 
                 f"the picture of {path.name} would be called {name}, as a candidate of search {searches[search]} may "
                 "be; rename the image"
             )
-
-
-def fold(name: str) -> str:
-    """What is the same for two names that Windows, macOS or a share of theirs takes for one file's."""
-    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def _images(path: Path) -> list[Path]:

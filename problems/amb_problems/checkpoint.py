@@ -22,7 +22,7 @@ from amb.kept_path import KeptPath
 from amb.spec import user_path
 from amb.study.durable import make_folder, write_together, write_whole
 from amb.study.untrusted import MEBIBYTE, json_object, read_bytes, refuse_unreadable
-from amb_problems.cards import AnyCard, Card, as_json, parse
+from amb_problems.cards import AnyCard, Card, TargetCard, as_json, parse
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -256,6 +256,33 @@ def states(name: str, folder: Path | None = None) -> tuple[Path, ...]:
                     "move the other elsewhere"
                 )
     return tuple(found[step] for step in sorted(found))
+
+
+def states_of_training(name: str, folder: Path | None = None) -> tuple[Path, ...]:
+    """As `states`, but of one training, and each of the step that its name says.
+
+    Raises:
+        CheckpointError: two states are of one step, or their cards say otherwise or cannot be read.
+    """
+    found = states(name, folder)
+    seeds: dict[str, Path] = {}
+    for base in found:
+        training = read_card(base, TargetCard).training
+        step, seed = int(base.name.rpartition("-")[2]), training.get("seed")
+        if training.get("steps", step) != step:
+            raise CheckpointError(
+                f"{_card_file(base)} says that its network was trained for {training['steps']} steps, and its name "
+                f"says {step}: give both files of the state the name that they had"
+            )
+        if seed is not None:
+            seeds.setdefault(str(seed), base)
+    if len(seeds) > 1:
+        (first, one), (second, other), *_ = seeds.items()
+        raise CheckpointError(
+            f"{one.parent} has states of two trainings, {one.name} with seed {first} and {other.name} with seed "
+            f"{second}: move those of one training elsewhere"
+        )
+    return found
 
 
 def shipped() -> tuple[str, ...]:

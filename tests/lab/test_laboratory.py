@@ -36,6 +36,10 @@ def kinds(lab: Laboratory, block: int) -> Counter:
     return Counter(trial.kind for trial in lab.history.trials if trial.block == block)
 
 
+def trials_of(lab: Laboratory, stimulus: str) -> list[int]:
+    return [trial.number for trial in lab.history.trials if trial.stimulus == stimulus]
+
+
 def narrower(generator: ToyGenerator, *, grid: str) -> Grid:
     return Grid(Space.uniform(generator.latent_dim, 64, low=-2.0, high=2.0, prior="normal", grid=grid))
 
@@ -126,7 +130,7 @@ def test_the_solver_learns_the_mean_of_the_valid_repeats(folder: Path) -> None:
     lab = new_experiment(folder)
     block = lab.next_block()
     assert block is not None
-    lost = lab.history.presentations("n1-0001")[0]
+    lost = trials_of(lab, "n1-0001")[0]
     lab.tell(rows_for(lab, block, skip=lambda n: n == lost), source="a")
     lab.tell([Row(lost, "n1", None)], source="b")
     lab.next_block()
@@ -135,7 +139,7 @@ def test_the_solver_learns_the_mean_of_the_valid_repeats(folder: Path) -> None:
         trial.number: block.folder / f"{trial.stimulus}.png" for trial in lab.history.trials[: len(block.trials)]
     }
     for i, value in enumerate(told, 1):
-        trials = [n for n in lab.history.presentations(f"n1-{i:04d}") if n != lost and n in pictures]
+        trials = [n for n in trials_of(lab, f"n1-{i:04d}") if n != lost and n in pictures]
         assert value == pytest.approx(np.mean([response(n, "n1", pictures[n]) for n in trials]))
         assert len(trials) == 2 - (i == 1)
 
@@ -162,7 +166,7 @@ def test_a_group_is_searched_by_the_mean_of_its_neurons_and_only_where_all_respo
     block = lab.next_block()
     assert block is not None
     rows = rows_for(lab, block)
-    one = lab.history.presentations("a+b-0001")
+    one = trials_of(lab, "a+b-0001")
     lab.tell([row for row in rows if not (row.trial == one[0] and row.neuron == "b")], source="x")
     lab.tell([Row(one[0], "b", None)], source="y")
     lab.next_block()
@@ -636,6 +640,16 @@ def test_a_response_to_another_stimulus_is_refused(folder: Path) -> None:
         table.write_text(f"trial,{column},n1\n" + "".join(f"{i},{s},2.5\n" for i, s in enumerate(stated, 1)))
         with pytest.raises(LabError, match=f"trial 1 showed {shown[0]['stimulus']}, not"):
             lab.tell(read_responses(table, lab.experiment), source="r.csv")
+        for before, after in (
+            ("blocks/block-001/", ""),
+            (r"C:\rig\block-001" + "\\", ".png"),
+            ("", ".PNG"),
+            ("", ".jpg"),
+        ):
+            said = [before + s.removesuffix(".png").upper() + after for s in stated]  # as a rig may log what it loaded
+            table.write_text(f"trial,{column},n1\n" + "".join(f"{i},{s},2.5\n" for i, s in enumerate(said, 1)))
+            with pytest.raises(LabError, match=f"trial 1 showed {shown[0]['stimulus']}, not"):
+                lab.tell(read_responses(table, lab.experiment), source="r.csv")
     assert lab.history.missing(1) == list(block.trials)
     table.write_text("trial,stimulus,n1\n1,7,2.5\n")  # the user's own numbers
     assert lab.tell(read_responses(table, lab.experiment), source="r.csv").new == 1

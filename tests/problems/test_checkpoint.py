@@ -425,12 +425,33 @@ def test_a_state_is_not_measured_that_was_replaced_after_it_was_listed(tmp_path:
     for step in (290, 2808):
         for suffix in (".card.json", ".safetensors"):
             shutil.copy(
-                SHIPPED / "states" / f"mnist-snn-step-{step:06d}{suffix}", tmp_path / f"mnist-snn-step-1{suffix}"
+                SHIPPED / "states" / f"mnist-snn-step-{step:06d}{suffix}", tmp_path / f"mnist-snn-step-290{suffix}"
             )
         if step == 290:
             (listed,) = amb.target("mnist-snn").states(tmp_path)
     with pytest.raises(CheckpointError, match="replaced"):
         compose("mnist-sngan", listed).problem("sn2", 3)
+
+
+@pytest.mark.parametrize("kind", ["renamed", "of two trainings"])
+def test_states_that_were_renamed_or_mixed_are_refused(tmp_path: Path, kind: str) -> None:
+    """An atlas showed a network after 9 steps that had taken 290, and two trainings as one."""
+    for step in (290, 903):
+        named = 9 if (kind, step) == ("renamed", 290) else step
+        for suffix in (".card.json", ".safetensors"):
+            copied = tmp_path / f"mnist-snn-step-{named:06d}{suffix}"
+            shutil.copy(SHIPPED / "states" / f"mnist-snn-step-{step:06d}{suffix}", copied)
+    if kind == "of two trainings":
+        file = tmp_path / "mnist-snn-step-000903.card.json"
+        card = json.loads(file.read_text())
+        del card["entries_sha256"]
+        file.write_text(json.dumps(card | {"training": card["training"] | {"seed": 5}}))
+    says = {
+        "renamed": r"step-000009\.card\.json says that its network was trained for 290 steps, and its name says 9:",
+        "of two trainings": r"two trainings, mnist-snn-step-000290 with seed 1 and mnist-snn-step-000903 with seed 5:",
+    }
+    with pytest.raises(CheckpointError, match=says[kind]):
+        amb.target("mnist-snn").states(tmp_path)
 
 
 def test_states_are_found_by_their_steps_and_nothing_else_is_one(tmp_path: Path) -> None:

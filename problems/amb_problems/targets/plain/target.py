@@ -52,7 +52,7 @@ class PlainTarget(Reloaded, ModuleTarget):
 
     def states(self, folder: Path | None = None) -> "Sequence[PlainTarget]":
         """The network in the course of its training, from checkpoints that `amb train --keep` wrote."""
-        return [PlainTarget(path, device=self.device) for path in checkpoint.states(self.name, folder)]
+        return [PlainTarget(path, device=self.device) for path in checkpoint.states_of_training(self.name, folder)]
 
     def facts(self) -> Mapping[str, object]:
         """Network, weights, data and accuracy, from the card."""

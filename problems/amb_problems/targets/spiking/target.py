@@ -68,7 +68,7 @@ class SpikingTarget(Reloaded, Target):
 
     def states(self, folder: Path | None = None) -> "Sequence[SpikingTarget]":
         """The network in the course of its training, from checkpoints that `amb train --keep` wrote."""
-        return [SpikingTarget(path, device=self.device) for path in checkpoint.states(self.name, folder)]
+        return [SpikingTarget(path, device=self.device) for path in checkpoint.states_of_training(self.name, folder)]
 
     def facts(self) -> Mapping[str, object]:
         """Network, neuron, frames, weights, data and accuracy, from the card."""
