@@ -236,7 +236,7 @@ class _Content:
         if "argv" in names:
             yield f"arguments {sys.argv[1:]}"
         self._environment.note_names(names)
-        for name in read_globals(function):
+        for name in read_globals(function, names):
             yield name
             yield from self._named(function.__globals__[name], names, ())
 

@@ -45,10 +45,15 @@ def names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*map(names_in, inner))
 
 
-def read_globals(function: FunctionType) -> list[str]:
-    """Names of the globals that a function and the functions inside it read or set, in order."""
+def read_globals(function: FunctionType, names: set[str]) -> list[str]:
+    """Names of the globals that a function and the functions inside it read or set, in order.
+
+    Args:
+        function: the function.
+        names: what it looks up (`looked_up`): where that may be by texts, all of them may be read.
+    """
     by_text = names_in(function.__code__) & (_BY_TEXT | _BY_EXPRESSION)
-    read = looked_up(function) if by_text else _read_globals(function.__code__)
+    read = names if by_text else _read_globals(function.__code__)
     return sorted(read & function.__globals__.keys())
 
 

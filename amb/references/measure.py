@@ -193,7 +193,7 @@ class Measurement:
 
     def _find_points(self, name: str, column: int, stimuli: Stimuli) -> None:
         problem = self.problems[name]
-        if np.isnan(stimuli.random.of(column)[1]).all():
+        if _highest(stimuli.random.of(column)[1]) is None:
             self.progress(f"{name}: left out, since all random latents are failed queries (NaN)")
             return
         find = partial(_point, problem, column, stimuli, self.effort)

@@ -109,9 +109,8 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     longest = table[[by_cell[run.cell] is run for run in runs]]
     images = best_images(longest, {cell: run.values for cell, run in by_cell.items()}, read, _point)
     if command:
-        command = (
-            f"{command} {shlex.join(plugin_options(table['solver'].unique(), table['problem'].unique()))}".rstrip()
-        )
+        options = plugin_options(table["solver"].unique(), table["problem"].unique())
+        command = " ".join([command, *map(shlex.quote, options)])
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.shown), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     unfinished = unfinished_clauses([(study, manifests[study.folder], by_cell) for study in studies])
