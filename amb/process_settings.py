@@ -86,7 +86,8 @@ class ProcessSettings:
         limit, profile, collects, interval, flushes, rounding, path = interpreter
         if not set(path) <= set(sys.path):  # later imports need what was there; what is added stays
             sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
-        sys.setprofile(profile)
+        if sys.getprofile() is not profile:
+            _profile_with(profile)
         sys.setrecursionlimit(limit)
         sys.setswitchinterval(interval)
         (gc.enable if collects else gc.disable)()
@@ -100,6 +101,14 @@ class ProcessSettings:
             sys.modules["numpy"].seterr(**floats)
         if now[3] is not None and now[3] != (tensors := tensors or _usual_torch(now[3])):
             _restore_torch(*tensors)
+
+
+def _profile_with(profile: Any) -> None:
+    """Let what has observed the calls of this thread do so again."""
+    if profile is None or callable(profile):
+        sys.setprofile(profile)
+    else:  # cProfile's, before Python 3.12
+        profile.enable()
 
 
 def _alarm_is_set() -> bool:

@@ -1,7 +1,9 @@
 """Whatever a solver does, only its own run ends, with a status and a reason; other runs are not affected."""
 
+import cProfile
 import gc
 import os
+import pstats
 import resource
 import signal
 import subprocess
@@ -399,6 +401,26 @@ def test_settings_that_a_solver_changes_reach_no_other_code(tmp_path: Path) -> N
     assert study.load(plan)[0].status == "ok"  # type: ignore[index]
     assert settings() == before
     assert all(seen[0] == before[0] and seen[2:4] == before[2:4] and seen[5] == before[5] for seen in found)
+
+
+@pytest.mark.parametrize("solver", ["changes-settings", "random"])
+def test_a_profile_observes_all_of_a_command(tmp_path: Path, solver: str) -> None:
+    """Before Python 3.12, putting back what other code had changed ended a command under cProfile in a TypeError."""
+
+    def measured(rows: np.ndarray) -> np.ndarray:
+        sys.setrecursionlimit(sys.getrecursionlimit() + 1)
+        return rows.mean(axis=1)
+
+    plan = RunPlan("p/q/r/0", "print", solver, "1", 0, 12)
+    with cProfile.Profile() as profile:
+        execute([plan], Study(tmp_path), lambda spec: FunctionProblem(measured, SPACE, id=spec))
+        called_afterwards()
+    assert Study(tmp_path).load(plan)[0].status == "ok"  # type: ignore[index]
+    assert called_afterwards.__name__ in {name for _, _, name in pstats.Stats(profile).stats}  # type: ignore[attr-defined]
+
+
+def called_afterwards() -> None:
+    pass
 
 
 def test_a_solver_that_refuses_is_skipped_in_process_and_isolated(tmp_path: Path) -> None:
