@@ -52,7 +52,7 @@ class EventConvolution:
         elif processor.only_avx2() if narrow is None else narrow:
             rows = rows.astype(np.int8)
         self._rows = aligned(rows)
-        self._scale, self._bias = affine.scale.numpy(), affine.bias.numpy()
+        self._scale, self._bias = (np.tile(each.numpy(), self._output[0]) for each in (affine.scale, affine.bias))
 
     @staticmethod
     def fits(affine: Affine) -> bool:

@@ -104,7 +104,7 @@ def _set_currents(sums, padded, outputs, scale, bias, out):  # type: ignore[no-u
 def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, out):  # type: ignore[no-untyped-def]
     """Currents float32 `out[n, height, width, outputs]` of spikes uint8 `[n, side, side, inputs]`, 0 or 1.
 
-    The current is `sum * scale + bias`; see `_sum_map`.
+    The current is `sum * scale + bias`, whose values are `[width * outputs]`, of one line of a map; see `_sum_map`.
     """
     n, side, _, inputs = spikes.shape
     tall, outputs = out.shape[1], out.shape[3]
@@ -126,7 +126,7 @@ def convolve(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding
 
 @compiled(nogil=True)
 def _fire(sums, scale, bias, shortcut, potential, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
-    """One frame of a map; `scale` and `bias` are those of one line of it."""
+    """One frame of a map."""
     size = scale.size
     for start in range(0, potential.size, size):
         received, charge = sums[start : start + size], potential[start : start + size]
@@ -149,7 +149,7 @@ def _fire(sums, scale, bias, shortcut, potential, decay, level, kept, taken, out
 
 @compiled(nogil=True)
 def fire(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, shortcut, decay, level, kept, taken, out):  # type: ignore[no-untyped-def]
-    """Spikes `out[frames, n, height, width, outputs]` of neurons under the currents of spikes of the same form.
+    """Spikes `out[frames, n, height, width, outputs]` of neurons under the currents of spikes, as in `convolve`.
 
     `shortcut` (spikes or currents, `[frames, n, height * width * outputs]`) is added to the currents; if it is empty,
     nothing is. Rows are not padded. Currents and potentials of a map stay in the cache.
@@ -161,10 +161,6 @@ def fire(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, sh
     partial = np.empty((tall * tall + 1) * outputs, np.int16)
     total = np.empty(tall * tall * outputs if spill else 0, np.int32)
     potential = np.empty(tall * tall * outputs, np.float32)
-    factor, offset = np.empty(tall * outputs, np.float32), np.empty(tall * outputs, np.float32)
-    for x in range(tall):
-        factor[x * outputs : (x + 1) * outputs] = scale
-        offset[x * outputs : (x + 1) * outputs] = bias
     maps, fired = spikes.reshape(frames, n, -1), out.reshape(frames, n, -1)
     nothing = shortcut[0, 0, :0]
     for i in range(n):
@@ -176,6 +172,6 @@ def fire(spikes, rows, quartets, spill, scale, bias, kernel, stride, padding, sh
             )  # fmt: skip
             added = shortcut[t, i] if shortcut.shape[2] else nothing
             if spill:
-                _fire(total, factor, offset, added, potential, decay, level, kept, taken, fired[t, i])
+                _fire(total, scale, bias, added, potential, decay, level, kept, taken, fired[t, i])
             else:
-                _fire(partial, factor, offset, added, potential, decay, level, kept, taken, fired[t, i])
+                _fire(partial, scale, bias, added, potential, decay, level, kept, taken, fired[t, i])

@@ -38,7 +38,7 @@ class Superposition:
         self._rows = np.zeros((kernel, inputs, -(-kernel * outputs // _LANES) * _LANES), _sums(affine.weight))
         self._rows[:, :, : kernel * outputs] = rows
         self._rows = aligned(self._rows)
-        self._scale, self._bias = affine.scale.numpy(), affine.bias.numpy()
+        self._scale, self._bias = (np.tile(each.numpy(), self._side) for each in (affine.scale, affine.bias))
 
     @staticmethod
     def fits(stage: Stage) -> bool:

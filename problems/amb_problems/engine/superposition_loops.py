@@ -51,7 +51,7 @@ def superpose(periods, weight, kernel, padding, pool, stride, scale, bias, decay
         weight: `[kernel, inputs, wide]`, as in `Superposition`.
         kernel, padding: of the convolution.
         pool, stride: of the max pooling of the currents, before the neurons.
-        scale, bias: `[units]`.
+        scale, bias: `[tall * units]`, of one line of the map.
         decay, level: of the neuron.
         out: uint8 `[frames, n, tall, tall, units]`.
     """
@@ -74,10 +74,6 @@ def superpose(periods, weight, kernel, padding, pool, stride, scale, bias, decay
     total = np.empty(block, weight.dtype)
     best = np.empty(tall * units, weight.dtype)
     potential = np.empty((lines, tall * units), np.float32)
-    factor, offset = np.empty(tall * units, np.float32), np.empty(tall * units, np.float32)
-    for x in range(tall):
-        factor[x * units : (x + 1) * units] = scale
-        offset[x * units : (x + 1) * units] = bias
     firing = np.empty(frames * frames, np.int32)
     size = np.empty(frames, np.int64)
     for i in range(n):
@@ -133,7 +129,7 @@ def superpose(periods, weight, kernel, padding, pool, stride, scale, bias, decay
                                         pooled[u] = max(pooled[u], column[u])
                     spikes, charge = out[t, i, start + y].reshape(-1), potential[y]
                     for j in range(charge.size):
-                        v = charge[j] * decay + (np.float32(best[j]) * factor[j] + offset[j])
+                        v = charge[j] * decay + (np.float32(best[j]) * scale[j] + bias[j])
                         fires = v >= level
                         spikes[j] = fires
                         charge[j] = _ZERO if fires else v

@@ -206,7 +206,7 @@ def ascend(
             for a in range(r):
                 for b in range(r):
                     gradient[(a * r + b) * n + x] += q[j, s, a] * du[j, s, b]
-        dz[:] = next_dz
+        dz, next_dz = next_dz, dz
         core = cores[start:stop]
         mean = first[start:stop]
         variance = second[start:stop]
