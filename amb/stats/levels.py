@@ -1,5 +1,7 @@
 """What is exchangeable: the level at which differences are tested, from problems up to whole networks."""
 
+from collections.abc import Hashable, Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -18,10 +20,12 @@ class Levels:
     """
 
     def __init__(self, problems: pd.DataFrame) -> None:
-        self._layers = _codes(problems, ["target", "layer"])
-        self._generators = _codes(problems, ["generator"])
-        self._cells = _codes(problems, ["target", "generator"])
-        self._networks = _codes(problems[~_duplicated(self._cells)], ["target"])
+        generators, targets, layers = (problems[column].tolist() for column in ("generator", "target", "layer"))
+        cells = list(zip(targets, generators, strict=True))
+        self._layers = _codes(zip(targets, layers, strict=True))
+        self._generators = _codes(generators)
+        self._cells = _codes(cells)
+        self._networks = _codes(target for target, _ in dict.fromkeys(cells))
 
     @property
     def networks(self) -> int:
@@ -55,13 +59,10 @@ class Levels:
         return self.network_means(differences) if level == "networks" else _means(differences, self._layers)
 
 
-def _codes(problems: pd.DataFrame, columns: list[str]) -> NDArray[np.int64]:
-    """Number of each problem's group, in the order in which groups first appear."""
-    return problems.groupby(columns, sort=False).ngroup().to_numpy(dtype=np.int64)
-
-
-def _duplicated(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.asarray(pd.Series(codes).duplicated(), dtype=bool)
+def _codes(groups: Iterable[Hashable]) -> NDArray[np.int64]:
+    """Number of each group, in the order in which groups first appear."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
 
 
 def _count(codes: NDArray[np.int64]) -> int:

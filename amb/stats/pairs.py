@@ -1,6 +1,7 @@
 """Step 3b: which solvers differ?"""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,18 +85,21 @@ def compare_pairs(
         _row(first, second, differences(plain, broken, number[first], number[second]), levels, level)
         for first, second in couples
     ]
-    table = pd.DataFrame(rows, columns=_COLUMNS)
-    p = table["p"].to_numpy(dtype=float)
-    table["p_holm"] = holm(p)
-    table["p_networks"] = holm(table["p_networks"].to_numpy(dtype=float))
-    table["differs"] = table["p_holm"] <= alpha
-    table["differs_networks"] = table["p_networks"] <= alpha
-    reachable = least_holm(p, np.array([smallest_p(int(m)) for m in table["informative"]])) <= alpha
-    table["note"] = np.select(
-        [table["informative"] == 0, ~table["differs"] & ~reachable], ["all tied", "underpowered"], default=""
-    )
-    table["method"] = METHOD.format(level=level)
-    return table.drop(columns="informative")
+    table: dict[str, NDArray[Any]] = {
+        column: np.array([row[column] for row in rows], dtype=kind) for column, kind in _COLUMNS.items()
+    }
+    p, informative = table["p"], table.pop("informative")
+    p_holm, p_networks = holm(p), holm(table["p_networks"])
+    reachable = least_holm(p, np.array([smallest_p(int(m)) for m in informative])) <= alpha
+    derived: dict[str, object] = {
+        "p_networks": p_networks,
+        "p_holm": p_holm,
+        "differs": p_holm <= alpha,
+        "differs_networks": p_networks <= alpha,
+        "note": np.select([informative == 0, ~(p_holm <= alpha) & ~reachable], ["all tied", "underpowered"], ""),
+        "method": METHOD.format(level=level),
+    }
+    return pd.DataFrame({**table, **derived})
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -125,10 +129,13 @@ def least_holm(p: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np
     return np.minimum(np.maximum(before[place], least * np.maximum(n - place, 1)), 1.0)
 
 
-_COLUMNS = [
-    *("first", "second", "problems", "wins", "ties", "losses", "units", "p", "balance", "informative"),
-    *("networks", "generators", "agree", "p_networks", "network_low", "network_high"),
-]
+_COLUMNS: dict[str, type] = {
+    **dict.fromkeys(("first", "second"), str),
+    **dict.fromkeys(("problems", "wins", "ties", "losses", "units"), int),
+    **dict.fromkeys(("p", "balance"), float),
+    **dict.fromkeys(("informative", "networks", "generators", "agree"), int),
+    **dict.fromkeys(("p_networks", "network_low", "network_high"), float),
+}
 
 
 def _row(first: str, second: str, values: NDArray[np.float64], levels: Levels, level: str) -> dict[str, object]:
