@@ -63,11 +63,13 @@ def test_the_first_line_comes_before_the_heavy_libraries(command: str, tmp_path:
     assert lines.count("Loading solvers and networks ...") == 1
 
 
-def test_reading_a_spiking_network_imports_no_compiler_of_torch() -> None:
+def test_reading_networks_imports_no_compiler_of_torch() -> None:
     """It would take most of the time of a command that evaluates a few images."""
     code = (
         "import sys; from amb.catalogue.problems import problem\n"
         "for network in ('snn-cnn', 'snn-resnet18', 'small-max-a'): problem(f'toy/{network}/sn1/0')\n"
+        "for generator in ('sngan', 'vqvae'): problem(f'cifar10-{generator}/snn-cnn/sn1/0').space\n"
+        "problem('toy/ann-resnet/layer1.0.relu/0')\n"
         "print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -51,7 +51,8 @@ class VQVAE(nn.Module):
             nn.ConvTranspose2d(half, shape.channels, 4, stride=2, padding=1),
         )
         self.register_buffer("codebook", torch.zeros(shape.codes, shape.dimensions))
-        self.register_buffer("principal", torch.arange(shape.codes))
+        # Not `torch.arange`: on the device "meta", on which sizes are compared, it imports torch's compiler and sympy.
+        self.register_buffer("principal", torch.tensor(range(shape.codes)))
 
     def encode(self, images: Tensor) -> Tensor:
         """Images [n, channels, size, size] -> numbers of their codes, int64 [n, side, side]."""
