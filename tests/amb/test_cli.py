@@ -21,9 +21,17 @@ AMB = [sys.executable, "-m", "amb"]
 SMALL = ["--solvers", "random,climber", "--problems", "toy/bowl/near/*", "--budget", "40", "--seeds", "2"]
 
 
-def test_compare_prints_a_table_and_a_verdict_and_writes_a_report(tmp_path: Path) -> None:
-    done = amb("compare", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder in which a comparison was made, in its study `st`, and what the command printed."""
+    folder = tmp_path_factory.mktemp("compared")
+    done = amb("compare", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=folder)
     assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_compare_prints_a_table_and_a_verdict_and_writes_a_report(compared: tuple[Path, str]) -> None:
+    folder, printed = compared
     for expected in (
         "climber",
         "random",
@@ -33,16 +41,27 @@ def test_compare_prints_a_table_and_a_verdict_and_writes_a_report(tmp_path: Path
         "0 of 16 runs failed",
         "Report: st",
     ):
-        assert expected in done.stdout
-    written = {file.name for file in (tmp_path / "st" / "report").iterdir()}
+        assert expected in printed
+    assert max(map(len, printed.splitlines())) <= 100
+    written = {file.name for file in (folder / "st" / "report").iterdir()}
     assert {"runs.csv", "ranking.csv", "report.md", "convergence.png", "gallery.png"} <= written
 
 
-def test_the_same_command_again_runs_nothing_and_says_the_same(tmp_path: Path) -> None:
-    words = ["compare", *SMALL, "--plugin", str(TOY), "--study", "st", "--json"]
-    first, second = amb(*words, cwd=tmp_path), amb(*words, cwd=tmp_path)
-    assert "The study already holds all 16 runs" in second.stderr
-    assert json.loads(first.stdout) == json.loads(second.stdout)
+def test_the_same_command_again_and_a_report_run_nothing_and_say_the_same(compared: tuple[Path, str]) -> None:
+    folder, printed = compared
+    words = ["--plugin", str(TOY), "--json"]
+    again = amb("compare", *SMALL, *words, "--study", "st", cwd=folder)
+    assert "The study already holds all 16 runs" in again.stderr
+    record = json.loads(again.stdout)
+    assert " ".join(record["verdict"].split()) in " ".join(printed.split())
+    assert json.loads(amb("report", "st", *words, cwd=folder).stdout) == record
+
+
+@pytest.mark.parametrize("width", [40, 200])
+def test_no_line_is_wider_than_the_terminal(compared: tuple[Path, str], width: int) -> None:
+    folder, _ = compared
+    done = amb("report", "st", "--plugin", str(TOY), cwd=folder, width=width)
+    assert max(len(line) for line in done.stdout.splitlines()) <= width
 
 
 @pytest.mark.parametrize(
@@ -90,20 +109,6 @@ def test_two_executions_give_identical_traces(tmp_path: Path) -> None:
     for (_, a), (_, b) in zip(one, two, strict=True):
         assert a.values.tobytes() == b.values.tobytes()
         assert a.candidates.tobytes() == b.candidates.tobytes()
-
-
-def test_report_needs_no_run(tmp_path: Path) -> None:
-    words = ["--plugin", str(TOY), "--json"]
-    compared = amb("compare", *SMALL, *words, "--study", "st", cwd=tmp_path)
-    reported = amb("report", "st", *words, cwd=tmp_path)
-    assert reported.returncode == 0, reported.stderr
-    assert json.loads(reported.stdout)["verdict"] == json.loads(compared.stdout)["verdict"]
-
-
-@pytest.mark.parametrize("width", [40, 80, 200])
-def test_no_line_is_wider_than_the_terminal(tmp_path: Path, width: int) -> None:
-    done = amb("compare", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=tmp_path, width=width)
-    assert max(len(line) for line in done.stdout.splitlines()) <= width
 
 
 @pytest.mark.parametrize(

@@ -172,12 +172,12 @@ def encoded(mode: str, size: tuple[int, int], image_format: str = "PNG") -> byte
 
 
 GOOD = encoded("RGB", (32, 32))
-WRONG: dict[str, tuple[list, list, str]] = {
-    "another size": ([encoded("RGB", (31, 33))], [1], "31 x 33 pixels"),
-    "grey": ([encoded("L", (32, 32))], [1], r"uint8 \[32, 32\]"),
-    "transparent": ([encoded("RGBA", (32, 32))], [1], r"uint8 \[32, 32, 4\]"),
-    "unfolding": ([encoded("1", (20_000, 20_000))], [1], "too large"),
-    "of another kind": ([encoded("RGB", (32, 32), "EPS")], [1], "neither PNG nor JPEG"),
+WRONG: dict[str, tuple[list, list, str]] = {  # images as bytes, or what is encoded
+    "another size": ([("RGB", (31, 33))], [1], "31 x 33 pixels"),
+    "grey": ([("L", (32, 32))], [1], r"uint8 \[32, 32\]"),
+    "transparent": ([("RGBA", (32, 32))], [1], r"uint8 \[32, 32, 4\]"),
+    "unfolding": ([("1", (20_000, 20_000))], [1], "too large"),
+    "of another kind": ([("RGB", (32, 32), "EPS")], [1], "neither PNG nor JPEG"),
     "none": ([None], [1], "an image is missing"),
     "junk": ([b"junk"], [1], "damaged"),
     "no rows": ([], [], "no rows"),
@@ -194,7 +194,8 @@ def test_what_nothing_can_be_trained_on_is_refused_in_a_line(
 ) -> None:
     (tmp_path / "cifar10").mkdir()
     kind = pa.int64() if labels != [0.5] else pa.float64()
-    column = pa.array([{"bytes": image, "path": None} for image in images], pa.struct({"bytes": pa.binary()}))
+    contents = [encoded(*image) if isinstance(image, tuple) else image for image in images]
+    column = pa.array([{"bytes": content, "path": None} for content in contents], pa.struct({"bytes": pa.binary()}))
     for half in ("train", "test"):
         pq.write_table(pa.table({"img": column, "label": pa.array(labels, kind)}), tmp_path / f"cifar10/{half}.parquet")
     with pytest.raises(DataError, match=says) as refused:
