@@ -107,7 +107,7 @@ def _profile_with(profile: Any) -> None:
     """Let what has observed the calls of this thread do so again."""
     if profile is None or callable(profile):
         sys.setprofile(profile)
-    else:  # cProfile's, before Python 3.12
+    elif hasattr(profile, "enable"):  # cProfile's, before Python 3.12; others' that are written in C cannot be set
         profile.enable()
 
 

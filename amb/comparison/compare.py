@@ -25,6 +25,7 @@ from amb.spec import explained, flag
 from amb.stats import analyse
 from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.asked import NOTHING, Asked, asked_of
+from amb.study.changes import edited
 from amb.study.environment import environment
 from amb.study.manifest import Settings, on_one_machine
 from amb.study.published import AnyStudy, PublishedStudy, open_study
@@ -280,7 +281,7 @@ def _analyse(
 ) -> Comparison:
     read = read_runs(plan, study, baseline, unfinished=unfinished, seeds=requested.seeds)
     analysis = analyse(read.runs, read.traces, question)
-    said = (*notes, *([read.note] if read.note else []))
+    said = (*notes, *edited(study.manifest, plan.runs, requested.codes), *([read.note] if read.note else []))
     return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)
 
 

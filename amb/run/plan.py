@@ -10,6 +10,7 @@ import numpy as np
 
 from amb.catalogue import problems as problem_registry
 from amb.catalogue.given import Given
+from amb.catalogue.solver_code import code_of
 from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.content import Content, accepting
@@ -109,6 +110,7 @@ class Plan:
             with_reference=with_reference,
             given=tuple(sorted(self.given.unnamed())),
             sees={str(s): s.cls.sees for s in self.solvers if s.cls.sees != "values"},
+            codes={str(s): code for s in self.solvers if (code := code_of(s)) is not None},
         )
 
 

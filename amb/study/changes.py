@@ -1,9 +1,9 @@
-"""Why a study's earlier runs are not used for what is asked now."""
+"""Why a study's earlier runs are not used for what is asked now, or are used although the code is not theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from amb.spec import Spec
-from amb.study.manifest import Manifest
+from amb.study.manifest import Manifest, is_other_code
 from amb.study.runs import RunPlan
 
 
@@ -38,3 +38,27 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
             "now): earlier runs are kept but not used, and the solvers run again"
         )
     return reasons
+
+
+def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str]) -> list[str]:
+    """Find solvers whose code is not that of their stored runs, although their version is.
+
+    Args:
+        manifest: of the study that holds the runs.
+        plans: what is asked now.
+        codes: hashes of the solvers' code as it is now; see `amb.study.manifest.Settings`.
+
+    Returns:
+        One clause for each, without a full stop.
+    """
+    first, versions = manifest.settings.codes, {plan.solver: plan.version for plan in plans}
+    return [
+        f"the code of {solver}, or a value that it names, has changed since its first run in this study, but its "
+        f"version is still {versions[solver]}: stored runs count as its own; after a change of what it asks for, raise "
+        "`version` in its class, and it runs again"
+        for solver, code in codes.items()
+        if solver in first
+        and solver in versions
+        and manifest.solvers.get(solver) == versions[solver]
+        and is_other_code(first[solver], code)
+    ]

@@ -50,6 +50,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         with_reference: "True", or the folder of the reference study that it was compared with.
         given: solvers and problems that were objects of a Python session; their names find nothing elsewhere.
         sees: what solvers see that see more than values, "images" or "gradients"; of all that were ever asked for.
+        codes: hashes of the code of solvers of one's own, by Python's version, as they were first asked for in their
+            version; of all that were ever asked for.
     """
 
     solvers: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     with_reference: str | None = None
     given: tuple[str, ...] = ()
     sees: Mapping[str, str] = {}
+    codes: Mapping[str, str] = {}
 
     def complete(self, folder: Path) -> "Settings":
         """These settings, if they say what was compared.
@@ -182,6 +185,7 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
         timing=all(one.timing for one in settings),
         given=tuple(sorted({name for one in settings for name in one.given})),
         sees=_united([one.sees for one in settings]),
+        codes=_united_codes([one.codes for one in settings]),
         suite=first.suite if all(one.suite == first.suite for one in settings) else None,
     )
     environments: dict[bytes, Environment] = {}
@@ -218,6 +222,18 @@ def disagreements(manifests: Sequence[tuple[str, Manifest]]) -> list[str]:
             more = f" ({len(names):,} in all)" if len(names) > 1 else ""
             found.append(f"{study} has {words} {names[0]} than {first}{more}")
     return found
+
+
+def is_other_code(one: str, other: str) -> bool:
+    """Whether two hashes are of different code; those of two versions of Python always differ, and tell nothing."""
+    return one.partition(" ")[0] == other.partition(" ")[0] and one != other
+
+
+def _united_codes(codes: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The first code of each solver; where others' is different, one that no solver has."""
+    united = _united(codes)
+    several = {name for one in codes for name, code in one.items() if is_other_code(code, united[name])}
+    return {name: f"{code.partition(' ')[0]} several" if name in several else code for name, code in united.items()}
 
 
 def _united(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from amb.file_identity import Identity
 from amb.kept_path import KeptPath
 from amb.reloaded import Reloaded
 from amb.study import journal_0_1
-from amb.study.changes import changes
+from amb.study.changes import changes, edited
 from amb.study.compact import compact
 from amb.study.durable import flush_folder, make_folder, rename, write_whole
 from amb.study.environment import environment
@@ -141,13 +141,21 @@ class Study(Reloaded):
         reasons: list[str] = []
 
         def added(old: Manifest) -> Manifest:
-            reasons.extend(changes(old, plans))
+            reasons.extend([*changes(old, plans), *edited(old, plans, settings.codes)])
             earlier = {name: sees for name, sees in old.settings.sees.items() if name not in settings.solvers}
+            solvers = {**old.solvers, **{p.solver: p.version for p in plans}}
+            first = {
+                name: code for name, code in old.settings.codes.items() if solvers.get(name) == old.solvers.get(name)
+            }
             return replace(
                 old.going_on(environment()),
-                settings=replace(settings, sees=dict(sorted({**earlier, **settings.sees}.items()))),
+                settings=replace(
+                    settings,
+                    sees=dict(sorted({**earlier, **settings.sees}.items())),
+                    codes=dict(sorted({**settings.codes, **first}.items())),
+                ),
                 problems=dict(sorted({**old.problems, **{p.problem: p.fingerprint for p in plans}}.items())),
-                solvers=dict(sorted({**old.solvers, **{p.solver: p.version for p in plans}}.items())),
+                solvers=dict(sorted(solvers.items())),
             )
 
         with self.enter(alone=settings.timing):
