@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from amb.spec import Spec
-from amb.study.manifest import Manifest, is_other_code
+from amb.study.manifest import Manifest, is_of_several, is_other_code
 from amb.study.runs import RunPlan
 
 
@@ -40,8 +40,8 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     return reasons
 
 
-def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str]) -> list[str]:
-    """Find solvers whose code is not that of their stored runs, although their version is.
+def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str]) -> dict[str, str]:
+    """Find solvers whose code is not that of all their stored runs, although their version is.
 
     Args:
         manifest: of the study that holds the runs.
@@ -49,16 +49,26 @@ def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str
         codes: hashes of the solvers' code as it is now; see `amb.study.manifest.Settings`.
 
     Returns:
-        One clause for each, without a full stop.
+        A clause for each, without a full stop, by its name.
     """
-    first, versions = manifest.settings.codes, {plan.solver: plan.version for plan in plans}
-    return [
-        f"the code of {solver}, or a value that it names, has changed since its first run in this study, but its "
-        f"version is still {versions[solver]}: stored runs count as its own; after a change of what it asks for, raise "
-        "`version` in its class, and it runs again"
-        for solver, code in codes.items()
-        if solver in first
-        and solver in versions
-        and manifest.solvers.get(solver) == versions[solver]
-        and is_other_code(first[solver], code)
-    ]
+    found = {}
+    for solver, version in {plan.solver: plan.version for plan in plans}.items():
+        first = manifest.settings.codes.get(solver)
+        if first is None or manifest.solvers.get(solver) != version:
+            continue
+        if is_of_several(first):
+            found[solver] = several_clause(solver, version)
+        elif solver in codes and is_other_code(first, codes[solver]):
+            found[solver] = (
+                f"the code of {solver}, or a value that it names, has changed since its first run in this study, but "
+                f"its version is still {version}: stored runs count as its own; {_RAISE}"
+            )
+    return found
+
+
+def several_clause(solver: str, version: str) -> str:
+    """What to say of a solver whose stored runs are of different code under one version."""
+    return f"the runs of {solver} are of different code, although all are of its version {version}; {_RAISE}"
+
+
+_RAISE = "after a change of what it asks for, raise `version` in its class, and it runs again"

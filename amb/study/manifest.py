@@ -229,11 +229,24 @@ def is_other_code(one: str, other: str) -> bool:
     return one.partition(" ")[0] == other.partition(" ")[0] and one != other
 
 
+def several(code: str) -> str:
+    """What stands for a solver's code where its runs are of different code, this one among them."""
+    return f"{code.partition(' ')[0]} {_SEVERAL}"
+
+
+def is_of_several(code: str) -> bool:
+    """Whether a solver's runs are of different code."""
+    return code.partition(" ")[2] == _SEVERAL
+
+
+_SEVERAL = "several"
+
+
 def _united_codes(codes: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """The first code of each solver; where others' is different, one that no solver has."""
     united = _united(codes)
-    several = {name for one in codes for name, code in one.items() if is_other_code(code, united[name])}
-    return {name: f"{code.partition(' ')[0]} several" if name in several else code for name, code in united.items()}
+    differ = {name for one in codes for name, code in one.items() if is_other_code(code, united[name])}
+    return {name: several(code) if name in differ else code for name, code in united.items()}
 
 
 def _united(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:

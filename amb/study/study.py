@@ -24,7 +24,7 @@ from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, 
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import LOG, LOG_NAME, StudyLog
-from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
+from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest, several
 from amb.study.own_files import PUBLISHED_RUNS, refuse_others, refuse_part_of_a_study
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.traces import read_record, read_run, write_run
@@ -141,12 +141,15 @@ class Study(Reloaded):
         reasons: list[str] = []
 
         def added(old: Manifest) -> Manifest:
-            reasons.extend([*changes(old, plans), *edited(old, plans, settings.codes)])
+            other = edited(old, plans, settings.codes)
+            reasons.extend([*changes(old, plans), *other.values()])
             earlier = {name: sees for name, sees in old.settings.sees.items() if name not in settings.solvers}
             solvers = {**old.solvers, **{p.solver: p.version for p in plans}}
             first = {
                 name: code for name, code in old.settings.codes.items() if solvers.get(name) == old.solvers.get(name)
             }
+            new = {p.solver for p in plans if p.solver in other and not self.run_file(p.run_id).exists()}
+            first |= {name: several(first[name]) for name in new}
             return replace(
                 old.going_on(environment()),
                 settings=replace(

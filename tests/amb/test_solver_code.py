@@ -11,8 +11,11 @@ from amb import FunctionProblem, Solver, Space
 from amb.catalogue.given import name_solvers
 from amb.catalogue.solver_code import code_of
 from amb.catalogue.solvers import resolve
+from amb.stats.question import Question
 from amb.study.manifest import Manifest, Settings, union
 from amb.study.merge import merge
+from amb.study.published import open_study
+from amb_reports.page.gather import board_of_studies
 from amb_solvers.adapters import from_scipy
 
 PROBLEM = FunctionProblem(lambda rows: rows.mean(axis=1), Space.uniform(4, 8), id="p/q/r/0")
@@ -32,6 +35,7 @@ class Mine(Solver):
     def _ask(self, limit):
         return candidates(self.space, self.rng, limit)
 """
+REVERSED = "space.sample(n, rng)[:, ::-1]"
 TOLD = "has changed since its first run in this study, but its version is still 1"
 
 
@@ -55,7 +59,7 @@ def mine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
 
 def warnings(cls: type[Solver], study: Path, **more: object) -> list[str]:
     result = amb.compare([cls, "random"], PROBLEM, study=study, progress=False, **{"budget": 8, "seeds": 1, **more})  # type: ignore[arg-type]
-    return [warning for warning in result.warnings if "code of edited_solver:Mine" in warning]
+    return [warning for warning in result.warnings if "edited_solver:Mine" in warning]
 
 
 def test_an_edit_is_told_until_the_version_is_raised(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -74,20 +78,33 @@ def test_an_edit_is_told_until_the_version_is_raised(mine, tmp_path: Path) -> No
 def test_the_log_and_a_report_tell_it_too(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     study = tmp_path / "st"
     warnings(mine(), study)
-    warnings(edited := mine(candidates="space.sample(n, rng)[:, ::-1]"), study)
+    warnings(edited := mine(candidates=REVERSED), study)
     assert TOLD in (study / "log.jsonl").read_text(encoding="utf-8")
     result = amb.open(study, solvers=[edited, "random"], problems=PROBLEM)
     assert any(TOLD in warning for warning in result.warnings)
     assert not any(TOLD in warning for warning in amb.open(study).warnings), "the class is not at hand"
 
 
-def test_a_merge_of_runs_of_different_code_is_told_of_either(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    edit = "space.sample(n, rng)[:, ::-1]"
-    warnings(mine(), tmp_path / "one")
-    warnings(mine(candidates=edit), tmp_path / "other", seeds="3..4")
-    merge(tmp_path / "both", [tmp_path / "one", tmp_path / "other"])
+def test_runs_of_different_code_are_told_of_whatever_the_code_is_now(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    study = tmp_path / "st"
+    warnings(mine(), study)
+    (told,) = warnings(mine(candidates=REVERSED), study, seeds=2)
+    for _ in range(2):
+        (told,) = warnings(mine(), study)
+        assert "are of different code, although all are of its version 1" in told
+    assert any("are of different code" in warning for warning in amb.open(study).warnings)
+    assert warnings(mine(version="2"), study) == []
+
+
+def test_studies_of_different_code_that_become_one_are_told_of(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    one, other = tmp_path / "one", tmp_path / "other"
+    warnings(mine(), one)
+    warnings(mine(candidates=REVERSED), other, seeds="3..4")
+    board = board_of_studies([open_study(one), open_study(other)], Question(), command="")
+    assert any("are of different code" in note for note in board.notes)
+    merge(tmp_path / "both", [one, other])
     assert warnings(mine(), tmp_path / "both")
-    assert warnings(mine(candidates=edit), tmp_path / "both")
+    assert warnings(mine(candidates=REVERSED), tmp_path / "both")
 
 
 def test_what_a_solver_names_counts_and_what_has_a_version_of_its_own_does_not(mine) -> None:  # type: ignore[no-untyped-def]
