@@ -1,8 +1,8 @@
 """From a user's request to a list of runs."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from amb.catalogue import problems as problem_registry
 from amb.catalogue.given import Given
-from amb.catalogue.solver_code import code_of
+from amb.catalogue.own_code import codes_of
 from amb.catalogue.solvers import SolverSpec
 from amb.catalogue.suites import suite as suite_by_name
 from amb.contracts.content import Content, accepting
@@ -52,6 +52,7 @@ class Plan:
         suite: the suite's name and version, if the problems are exactly one suite's.
         refusals: sentences that say which solvers refuse which problems and why; these runs are recorded as skipped.
         given: solvers and problems that were given as objects or classes.
+        codes: hashes of the code of one's own solvers and problems; see `amb.catalogue.own_code`.
     """
 
     runs: tuple[RunPlan, ...]
@@ -63,6 +64,7 @@ class Plan:
     suite: str | None
     refusals: tuple[str, ...] = ()
     given: Given = NOTHING
+    codes: Mapping[str, str] = field(default_factory=dict)
 
     def problem(self, spec: str) -> Problem:
         """A problem of the plan, on the plan's device; one that was given as an object, where that is."""
@@ -110,7 +112,7 @@ class Plan:
             with_reference=with_reference,
             given=tuple(sorted(self.given.unnamed())),
             sees={str(s): s.cls.sees for s in self.solvers if s.cls.sees != "values"},
-            codes={str(s): code for s in self.solvers if (code := code_of(s)) is not None},
+            codes=self.codes,
         )
 
 
@@ -200,7 +202,8 @@ def make_plan(
                 run = RunPlan(problem_id, fingerprint, str(spec), spec.cls.version, seed, budget, spec.cls.anytime)
                 runs.append(run)
     refusals = _refusals(skipped, ids)
-    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, called, refusals, given)
+    codes = codes_of(specs, dict(made.values()), given)
+    return Plan(tuple(runs), tuple(specs), tuple(ids), budget, numbers, device, called, refusals, given, codes)
 
 
 def _refuse_changed(solvers: Sequence[SolverSpec], given: Given) -> None:

@@ -272,7 +272,7 @@ def _part(manifest: Manifest, solvers: set[str], problems: set[str]) -> Manifest
         problems=tuple(dict.fromkeys([*(name for name in asked.problems if name in problems), *sorted(problems)])),
         suite=asked.suite if problems == set(asked.problems) else None,
         sees={name: sees for name, sees in asked.sees.items() if name in solvers},
-        codes={name: code for name, code in asked.codes.items() if name in solvers},
+        codes={name: code for name, code in asked.codes.items() if name in solvers | problems},
     )
     return replace(
         manifest,

@@ -1,6 +1,6 @@
 """Why a study's earlier runs are not used for what is asked now, or are used although the code is not theirs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from amb.spec import Spec
 from amb.study.manifest import Manifest, is_of_several, is_other_code
@@ -41,34 +41,53 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
 
 
 def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str]) -> dict[str, str]:
-    """Find solvers whose code is not that of all their stored runs, although their version is.
+    """Find solvers and problems whose code is not that of all their stored runs, although version or fingerprint is.
 
     Args:
         manifest: of the study that holds the runs.
         plans: what is asked now.
-        codes: hashes of the solvers' code as it is now; see `amb.study.manifest.Settings`.
+        codes: hashes of their code as it is now; see `amb.study.manifest.Settings`.
 
     Returns:
-        A clause for each, without a full stop, by its name.
+        The clause that tells of each, without a full stop, by its name; those that changed together share one.
     """
-    found = {}
-    for solver, version in {plan.solver: plan.version for plan in plans}.items():
-        first = manifest.settings.codes.get(solver)
-        if first is None or manifest.solvers.get(solver) != version:
-            continue
-        if is_of_several(first):
-            found[solver] = several_clause(solver, version)
-        elif solver in codes and is_other_code(first, codes[solver]):
-            found[solver] = (
-                f"the code of {solver}, or a value that it names, has changed since its first run in this study, but "
-                f"its version is still {version}: stored runs count as its own; {_RAISE}"
+    solvers = dict.fromkeys(p.solver for p in plans if manifest.solvers.get(p.solver) == p.version)
+    problems = dict.fromkeys(p.problem for p in plans if manifest.problems.get(p.problem) == p.fingerprint)
+    found = mixed(manifest, {**solvers, **problems})
+    for what, asked in (("version", solvers), ("fingerprint", problems)):
+        changed: dict[tuple[str, str], list[str]] = {}
+        for name in asked:
+            first, now = manifest.settings.codes.get(name), codes.get(name)
+            if name not in found and first is not None and now is not None and is_other_code(first, now):
+                changed.setdefault((first, now), []).append(name)
+        for names in changed.values():
+            clause = (
+                f"the code of {_listed(names)}, or a value that it names, has changed since the first run in this "
+                f"study, but the {what} has not: stored runs count all the same; {_advice(what)}"
             )
+            found.update(dict.fromkeys(names, clause))
     return found
 
 
-def several_clause(solver: str, version: str) -> str:
-    """What to say of a solver whose stored runs are of different code under one version."""
-    return f"the runs of {solver} are of different code, although all are of its version {version}; {_RAISE}"
+def mixed(manifest: Manifest, names: Container[str] | None = None) -> dict[str, str]:
+    """The clause that tells of each solver or problem whose runs are of different code under one name, by its name.
+
+    Args:
+        manifest: of the study, or of several.
+        names: those that are asked for; None: all.
+    """
+    several = [name for name, code in manifest.settings.codes.items() if is_of_several(code)]
+    found = {}
+    for what, known in (("version", manifest.solvers), ("fingerprint", manifest.problems)):
+        own = [name for name in several if name in known and (names is None or name in names)]
+        clause = f"the runs of {_listed(own)} are of different code under one {what}; {_advice(what)}"
+        found.update(dict.fromkeys(own, clause))
+    return found
 
 
-_RAISE = "after a change of what it asks for, raise `version` in its class, and it runs again"
+def _advice(what: str) -> str:
+    return f"if the change matters, change the {what} as well, and new runs are made"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2:,} more" if len(names) > 2 else "")

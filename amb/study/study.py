@@ -142,14 +142,17 @@ class Study(Reloaded):
 
         def added(old: Manifest) -> Manifest:
             other = edited(old, plans, settings.codes)
-            reasons.extend([*changes(old, plans), *other.values()])
+            reasons.extend([*changes(old, plans), *dict.fromkeys(other.values())])
             earlier = {name: sees for name, sees in old.settings.sees.items() if name not in settings.solvers}
             solvers = {**old.solvers, **{p.solver: p.version for p in plans}}
+            problems = {**old.problems, **{p.problem: p.fingerprint for p in plans}}
             first = {
-                name: code for name, code in old.settings.codes.items() if solvers.get(name) == old.solvers.get(name)
+                name: code
+                for name, code in old.settings.codes.items()
+                if (solvers.get(name), problems.get(name)) == (old.solvers.get(name), old.problems.get(name))
             }
-            new = {p.solver for p in plans if p.solver in other and not self.run_file(p.run_id).exists()}
-            first |= {name: several(first[name]) for name in new}
+            new = [p for p in plans if {p.solver, p.problem} & other.keys() and not self.run_file(p.run_id).exists()]
+            first |= {name: several(first[name]) for p in new for name in {p.solver, p.problem} & other.keys()}
             return replace(
                 old.going_on(environment()),
                 settings=replace(
@@ -157,7 +160,7 @@ class Study(Reloaded):
                     sees=dict(sorted({**earlier, **settings.sees}.items())),
                     codes=dict(sorted({**settings.codes, **first}.items())),
                 ),
-                problems=dict(sorted({**old.problems, **{p.problem: p.fingerprint for p in plans}}.items())),
+                problems=dict(sorted(problems.items())),
                 solvers=dict(sorted(solvers.items())),
             )
 

@@ -1,7 +1,7 @@
 """Building a board from studies or from a comparison."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from amb.stats import Question, analyse
 from amb.stats.gap import gap_closed
 from amb.stats.metrics import Cell, cells_of
 from amb.study.asked import unfinished_clauses
-from amb.study.changes import several_clause
+from amb.study.changes import mixed
 from amb.study.copies import Copy, compact_difference
-from amb.study.manifest import Manifest, disagreements, is_of_several, on_one_machine, union
+from amb.study.manifest import Manifest, disagreements, on_one_machine, union
 from amb.study.published import AnyStudy
 from amb.study.runs import RunRecord, Trace
 from amb.text import plural
@@ -115,7 +115,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.shown), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     unfinished = unfinished_clauses([(study, manifests[study.folder], by_cell) for study in studies])
-    edits = _of_several_codes(manifests.values())
+    edits = dict.fromkeys(mixed(union(list(manifests.values()))).values())
     notes = (*absent, *_by_rules(runs, views), *edits, *unfinished, *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
     return Board(table, traces, views, bounds, analysis, settings, sources, images.evolutions, images.landmarks, notes)
@@ -354,12 +354,6 @@ def _by_rules(runs: Sequence[_StoredRun], views: Sequence[View]) -> list[str]:
 
 
 _NOT_COMPARED = "of earlier solver versions, other weights, or several neurons at once"
-
-
-def _of_several_codes(manifests: Iterable[Manifest]) -> list[str]:
-    together = union(list(manifests))
-    edits = [name for name, code in together.settings.codes.items() if is_of_several(code)]
-    return [several_clause(name, together.solvers.get(name, "")) for name in edits]
 
 
 def _left_out(sources: Sequence[Source]) -> list[str]:
