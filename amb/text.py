@@ -1,6 +1,6 @@
 """Small pieces of text that messages, tables and captions share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from math import isfinite, isinf, isnan
 
@@ -14,6 +14,11 @@ MANY = 1e6
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """The count, with thousands separators, and its noun: "1 run", "1,200 runs"; `nouns` is an irregular plural."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first two names, and how many more there are: "a, b and 3 more"."""
+    return ", ".join(names[:2]) + (f" and {len(names) - 2:,} more" if len(names) > 2 else "")
 
 
 def duration(seconds: float) -> str:

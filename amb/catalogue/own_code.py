@@ -33,15 +33,25 @@ def codes_of(solvers: Iterable[SolverSpec], problems: Mapping[str, Problem], giv
     """
     parts: dict[str, tuple[object, ...]] = {}
     for solver in solvers:
-        parts[str(solver)] = () if solver.made_of is not None else (solver.cls,)
+        if solver.made_of is None:
+            parts[str(solver)] = tuple(_own([solver.cls]))
     for name, problem in problems.items():
-        parts[name] = () if problem.made_of is not None else tuple(_parts(problem, named=name not in given.problems))
-    hashes: dict[tuple[object, ...], str | None] = {}
-    for name, made_of in parts.items():
-        parts[name] = own = tuple(part for part in made_of if not installed(part))
-        if own not in hashes:
-            hashes[own] = _hash(own) if own else None
-    return {name: code for name, own in parts.items() if (code := hashes[own]) is not None}
+        if problem.made_of is None:
+            parts[name] = tuple(_own(_parts(problem, named=name not in given.problems)))
+    hashes: dict[tuple[int, ...], str | None] = {}
+    codes = {}
+    for name, own in parts.items():
+        key = tuple(map(id, own))  # units of one network have one code
+        if key not in hashes:
+            hashes[key] = _hash(own) if own else None
+        if (code := hashes[key]) is not None:
+            codes[name] = code
+    return codes
+
+
+def _own(parts: Iterable[object]) -> Iterator[object]:
+    """Those that are no classes of installed packages."""
+    return (part for part in parts if not (isinstance(part, type) and installed(part)))
 
 
 def _parts(problem: Problem, *, named: bool) -> Iterator[object]:

@@ -24,6 +24,7 @@ from amb.spec import ProblemId, Spec
 from amb.study.manifest import Manifest
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan
+from amb.text import listed
 
 
 class StoredProblem(Problem):
@@ -106,7 +107,7 @@ def stored_notes(given: Given) -> list[str]:
     if absent:
         verb = "is" if len(absent) == 1 else "are"
         notes.append(
-            f"{_listed(absent)} {verb} known here from stored runs only, and these are compared; to run more, name "
+            f"{listed(absent)} {verb} known here from stored runs only, and these are compared; to run more, name "
             "the solver's file with --plugin, or give its class in Python"
         )
     for name, cls in solvers.items():
@@ -119,23 +120,19 @@ def stored_notes(given: Given) -> list[str]:
     for versions in dict.fromkeys((cls.version, cls.installed) for cls in others.values()):
         names = [name for name, cls in others.items() if (cls.version, cls.installed) == versions]
         notes.append(
-            f"{_listed(names)} ran in version {versions[0]}, and version {versions[1]} is installed here: the stored "
+            f"{listed(names)} ran in version {versions[0]}, and version {versions[1]} is installed here: the stored "
             "runs are compared; to compare the installed version, run the study again"
         )
     if lost := [problem.id for problem in problems if not problem.changed]:
         notes.append(
-            f"the network of {_listed(lost)} is not here: stored runs are compared, without images of these problems"
+            f"the network of {listed(lost)} is not here: stored runs are compared, without images of these problems"
         )
     if changed := [problem.id for problem in problems if problem.changed]:
         notes.append(
-            f"the network of {_listed(changed)} is another one here: the stored runs are compared, without images of "
+            f"the network of {listed(changed)} is another one here: the stored runs are compared, without images of "
             "these problems"
         )
     return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:2]) + (f" and {len(names) - 2:,} more" if len(names) > 2 else "")
 
 
 def _stored_problem(study: AnyStudy, name: str, device: str) -> StoredProblem | None:

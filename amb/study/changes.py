@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from amb.spec import Spec
 from amb.study.manifest import Manifest, is_of_several, is_other_code
 from amb.study.runs import RunPlan
+from amb.text import listed
 
 
 def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
@@ -62,7 +63,7 @@ def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str
                 changed.setdefault((first, now), []).append(name)
         for names in changed.values():
             clause = (
-                f"the code of {_listed(names)}, or a value that it names, has changed since the first run in this "
+                f"the code of {listed(names)}, or a value that it names, has changed since the first run in this "
                 f"study, but the {what} has not: stored runs count all the same; {_advice(what)}"
             )
             found.update(dict.fromkeys(names, clause))
@@ -80,14 +81,10 @@ def mixed(manifest: Manifest, names: Container[str] | None = None) -> dict[str, 
     found = {}
     for what, known in (("version", manifest.solvers), ("fingerprint", manifest.problems)):
         own = [name for name in several if name in known and (names is None or name in names)]
-        clause = f"the runs of {_listed(own)} are of different code under one {what}; {_advice(what)}"
+        clause = f"the runs of {listed(own)} are of different code under one {what}; {_advice(what)}"
         found.update(dict.fromkeys(own, clause))
     return found
 
 
 def _advice(what: str) -> str:
     return f"if the change matters, change the {what} as well, and new runs are made"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:2]) + (f" and {len(names) - 2:,} more" if len(names) > 2 else "")

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -131,6 +133,24 @@ def test_an_edited_function_of_a_problem_is_told_of(tmp_path: Path) -> None:
     (edited,) = told(lambda rows: rows.max(axis=1).astype(float))
     assert "but the fingerprint has not" in edited
     assert told(lambda rows: rows.max(axis=1).astype(float), version="2") == []
+
+
+def test_the_code_of_any_callable_object_is_told(tmp_path: Path) -> None:
+    """One that cannot be a key of a mapping, and one whose class is Python's own."""
+
+    @dataclass
+    class Scaled:
+        by: float
+
+        def __call__(self, rows: np.ndarray) -> np.ndarray:
+            return self.by * rows.mean(axis=1)
+
+    def codes(function: Callable[[np.ndarray], np.ndarray]) -> dict[str, str]:
+        problem = FunctionProblem(function, Space.uniform(4, 8), id="p/q/r/0")
+        return codes_of([], {problem.id: problem}, Given({}, {problem.id: problem}))
+
+    assert codes(Scaled(1.0)) == codes(Scaled(1.0)) != codes(Scaled(2.0))
+    assert codes(partial(np.mean, axis=1)) == codes(partial(np.mean, axis=1)) != codes(partial(np.max, axis=1))
 
 
 PARTS = """
