@@ -7,8 +7,8 @@ forget to change them. Installed packages have versions of their own.
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
+from amb.catalogue import problems as catalogue
 from amb.catalogue.given import Given
-from amb.catalogue.problems import family
 from amb.catalogue.solvers import SolverSpec
 from amb.contracts.generator import Generator
 from amb.contracts.problem import FunctionProblem, Problem
@@ -62,7 +62,7 @@ def _parts(problem: Problem, *, named: bool) -> Iterator[object]:
             type(each) for each in getattr(held, "__dict__", {}).values() if isinstance(each, Generator | Target)
         )
     if named:
-        yield type(family(ProblemId.parse(Spec.parse(problem.id).name).pair))
+        yield type(catalogue.family(ProblemId.parse(Spec.parse(problem.id).name).pair))
     elif isinstance(problem, FunctionProblem):  # a family's class has the code of its functions
         yield from (each for each in (problem.function, problem.render) if each is not None)
 
