@@ -68,6 +68,10 @@ class Clock:
         """Seconds since `now` returned `start`, at least 0."""
         return max(0.0, self.now() - start)
 
+    def in_use(self) -> bool:
+        """Whether a thread reads the clock: the handler of a signal may have interrupted it, and must not wait."""
+        return self._lock.locked()
+
     def _beat(self) -> float:
         wall, busy = perf_counter(), process_time()
         gap, worked = wall - self._wall, busy - self._busy

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from numbers import Real
-from time import monotonic
 from types import FrameType
 
+from amb.clock import CLOCK
 from amb.errors import SpecError
 from amb.spec import flag
 
@@ -48,6 +48,7 @@ class Limits:
 
 NO_LIMITS = Limits()
 _AGAIN_SECONDS = 0.5
+_LOOK_SECONDS = 0.01
 _LONGEST_SECONDS = 1e8  # three years; timers refuse numbers that are much larger, such as infinity
 _AMB = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 
@@ -60,6 +61,8 @@ class OutOfTime(BaseException):
 def within(seconds: float | None) -> Iterator[None]:
     """Raise `OutOfTime` in this block once the seconds are over, as soon as Python code runs.
 
+    They are those that a run is charged: while the process is stopped or waits for a processor, none pass.
+
     Code in C is not interrupted before it returns, and outside the main thread no code is; use `Limits.isolate`
     there, and for untrusted code.
 
@@ -71,7 +74,7 @@ def within(seconds: float | None) -> Iterator[None]:
         return
     if seconds <= 0:
         raise OutOfTime
-    end = monotonic() + seconds
+    start = CLOCK.now()
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
     else:
@@ -81,16 +84,23 @@ def within(seconds: float | None) -> Iterator[None]:
             nonlocal rung
             if rung and frame is not None and frame.f_code.co_filename.startswith(_AMB):
                 return  # the bench puts back what the interrupted code has left
+            if not rung and (left := _LOOK_SECONDS if CLOCK.in_use() else seconds - CLOCK.since(start)) > 0:
+                signal.setitimer(signal.ITIMER_REAL, _timer(left), _AGAIN_SECONDS)
+                return
             rung = True
             raise OutOfTime
 
         before = signal.signal(signal.SIGALRM, ring)
         try:
             # Again and again: code may swallow one, and Python does where it deletes an object.
-            signal.setitimer(signal.ITIMER_REAL, min(seconds, _LONGEST_SECONDS), _AGAIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, _timer(seconds), _AGAIN_SECONDS)
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-    if monotonic() >= end:
+    if CLOCK.since(start) >= seconds:
         raise OutOfTime
+
+
+def _timer(seconds: float) -> float:
+    return max(_LOOK_SECONDS, min(seconds, _LONGEST_SECONDS))

@@ -1,7 +1,6 @@
 """A run in progress: its solver, its costs and its journal."""
 
 from collections.abc import Callable
-from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -349,14 +348,14 @@ class LiveRun:
 
         The bench's own exceptions mean what they say only if the bench has raised them; from a solver they are a crash.
         """
-        left, start = self._left() if limited else None, monotonic()
+        left, start = self._left() if limited else None, CLOCK.now()
         try:
             if isinstance(self._solver, IsolatedSolver):
                 self._solver.patience = left
             with contained(), within(left):
                 return call()
         except OutOfTime as cause:
-            self._end("timeout" if left is not None and monotonic() >= start + left else "crash", cause)
+            self._end("timeout" if left is not None and CLOCK.since(start) >= left else "crash", cause)
         except NoProcess as cause:
             if self._limits.isolate:
                 raise  # the machine's fault: the run begins when the command is repeated

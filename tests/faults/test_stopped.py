@@ -39,12 +39,13 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this sys
 
 
 def test_a_solver_does_not_pay_for_a_pause(tmp_path: Path) -> None:
-    """Stopped while a solver thinks: what it is charged is far less than the pause."""
+    """Stopped while a solver thinks: it is charged far less than the pause, and its time is not over."""
     (tmp_path / "sleepy.py").write_text(SLEEPY)
     words = ["run", "--solvers", "sleepy", "--plugin", "sleepy.py", "--problems", "toy/snn-cnn/sn1/0", "--budget", "5"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "amb", *words, "--seeds", "1", "--study", "st"], cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
+        [sys.executable, "-m", "amb", *words, "--seeds", "1", "--study", "st", "--timeout", str(PAUSE - 1)],
+        cwd=tmp_path, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
         began, before = monotonic(), set()
         while monotonic() - began < 120 and process.poll() is None:
@@ -63,6 +64,7 @@ def test_a_solver_does_not_pay_for_a_pause(tmp_path: Path) -> None:
         process.kill()
     ((record, _),) = Study(tmp_path / "st").records()
     assert len(before) == 2, json.dumps(sorted(before))
+    assert record.status == "ok", record.message
     assert 0 <= record.solver_seconds < PAUSE / 2
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from amb.catalogue.plugin_modules import path_of
 from amb.catalogue.solvers import SolverSpec, view_of
+from amb.clock import CLOCK
 from amb.contracts.handed_view import HandedView
 from amb.contracts.problem import Problem
 from amb.contracts.solver import Solver
@@ -207,7 +208,7 @@ class IsolatedSolver(Solver):
         return self._exchange(pack(message, body), rows=rows)[1]
 
     def _exchange(self, message: bytes, *, rows: int) -> tuple[dict[str, object], IntArray]:
-        end = None if self.patience is None else monotonic() + self.patience
+        end = None if self.patience is None else CLOCK.now() + self.patience
         self._send(message, end)
         answer, content = self._unpack(rows, end)
         while self._view is not None and "view" in answer:
@@ -279,7 +280,7 @@ class IsolatedSolver(Solver):
         poll = select.poll()
         poll.register(descriptor, event)
         while not poll.poll(LOOK_SECONDS * 1000):
-            if end is not None and monotonic() > end:
+            if end is not None and CLOCK.now() > end:
                 raise OutOfTime
             self._check_memory()
         self._check_memory()
