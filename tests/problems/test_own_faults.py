@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_layer_that_answers_with_no_number_is_refused_by_name() -> None:
     ):
         target.problem("toy", 0, layer="output").warm_up()
     target.problem("toy", 0, layer="c").warm_up()
-    flat = amb.target(Net(lambda x: x / (x - x.mean((2, 3), keepdim=True)).std()), name="flat")
+    flat = amb.target(Net(lambda x: x / (x - x.mean((2, 3), keepdim=True)).std((1, 2, 3), keepdim=True)), name="flat")
     flat.problem("toy", 0, layer="output").warm_up()  # NaN for a grey image alone: those queries fail
 
 
@@ -234,6 +235,33 @@ def test_a_layer_whose_responses_cancel_out_is_not_taken_for_one_that_mixes_imag
     assert list(amb.target(norms[torch.nn.InstanceNorm2d], name="own").layers) == ["0", "1", "2"]
     with pytest.raises(SpecError, match="layer 1 gives an image other values beside other images"):
         _ = amb.target(norms[_NORMS[1]], name="own").layers
+
+
+class Scaled(torch.nn.Module):
+    """Scales its input by what it finds in the whole batch, as preprocessing functions do by a slip."""
+
+    def __init__(self, scale: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.scale = scale
+        self.body = torch.nn.Conv2d(3, 4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(self.scale(x)).relu()
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        lambda x: (x - x.min()) / (x.max() - x.min()),
+        lambda x: x / x.max(),
+        lambda x: x / 255 if x.max() > 0.9 else x,
+    ],
+    ids=["to its range", "to its brightest pixel", "where it is not scaled yet"],
+)
+def test_a_network_that_scales_a_batch_by_its_brightest_image_is_refused(scale: Callable) -> None:
+    """Images of one brightness did not show it, and most values of a comparison were wrong."""
+    with pytest.raises(SpecError, match=r"gives an image other values beside other images"):
+        amb.target(Scaled(scale), name="scaled").problem("toy", 0)
 
 
 _NORMS = torch.nn.InstanceNorm2d, functools.partial(torch.nn.BatchNorm2d, track_running_stats=False)

@@ -310,11 +310,17 @@ class _Examination:
                             self._refuse(name)
 
     def _verify_neighbours(self, responses: Responses) -> None:
-        """In a batch an image's values may round differently, but must be of the same size."""
-        names, images = tuple(responses.layers), self.source.probes("random", 2)
+        """In a batch an image's values may round differently, but must be of the same size.
+
+        One image has less contrast than the others: what is scaled by the brightest pixel of a batch shows it there.
+        """
+        names, faint = tuple(responses.layers), self.source.probes("faint", 1)
+        images = torch.cat([self.source.probes("random", 2), faint])
         with self.source.pool.fresh() as copy:
             together = responses.shown(copy, images, names)
-        alone = {name: torch.cat([self.seen[index][name] for index in (1, 2)]) for name in names}
+        with self.source.pool.fresh() as copy:
+            last = responses.shown(copy, faint, names)
+        alone = {name: torch.cat([self.seen[1][name], self.seen[2][name], last[name]]) for name in names}
         far = {name: (together[name] - alone[name]).abs().mean() for name in names}
         most = {name: max(alone[name].abs().mean(), together[name].abs().mean()) for name in names}
         apart = [name for name in names if far[name] > _ROUNDING * most[name]]

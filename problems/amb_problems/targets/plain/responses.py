@@ -56,10 +56,11 @@ class Source:
     name: str
 
     def probes(self, kind: str, number: int) -> Tensor:
-        """uint8 images that are the same in every process: grey ones, or random ones."""
+        """uint8 images that are the same in every process: grey, random, or faint: random around grey."""
         if kind == "grey":
             return torch.full((number, *self.shape), 128, dtype=torch.uint8, device=self.device)
-        random = np.random.default_rng(number).integers(0, 256, (number, *self.shape), dtype=np.uint8)
+        low, high = (96, 160) if kind == "faint" else (0, 256)
+        random = np.random.default_rng(number).integers(low, high, (number, *self.shape), dtype=np.uint8)
         return torch.from_numpy(random).to(self.device)
 
 
