@@ -281,8 +281,7 @@ def _analyse(
 ) -> Comparison:
     read = read_runs(plan, study, baseline, unfinished=unfinished, seeds=requested.seeds)
     analysis = analyse(read.runs, read.traces, question)
-    edits = dict.fromkeys(edited(study.manifest, plan.runs, requested.codes).values())
-    said = (*notes, *edits, *([read.note] if read.note else []))
+    said = (*notes, *edited(study.manifest, plan.runs, requested.codes), *([read.note] if read.note else []))
     return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)
 
 

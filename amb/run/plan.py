@@ -26,7 +26,7 @@ from amb.run.limits import NO_LIMITS, Limits, within
 from amb.spec import ProblemId, Spec, split_specs, whole_number
 from amb.study.manifest import Settings
 from amb.study.runs import LARGEST_COUNT, RunPlan
-from amb.text import plural
+from amb.text import listed, plural
 
 DEFAULT_BUDGET = 500
 DEFAULT_SEEDS = 2
@@ -119,8 +119,7 @@ class Plan:
 def _resumed_by_objects(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    more = f" and {len(names) - 2:,} more" if len(names) > 2 else ""
-    were = f"{', '.join(names[:2])}{more} {'was given as an object' if len(names) == 1 else 'were given as objects'}"
+    were = f"{listed(names)} {'was given as an object' if len(names) == 1 else 'were given as objects'}"
     return [
         f"{were}, and no name finds {'it' if len(names) == 1 else 'them'}: the command or call that began the study "
         "resumes these runs; others need a name, by registering it, or by a file for --plugin"

@@ -3,7 +3,8 @@
 from collections.abc import Container, Mapping, Sequence
 
 from amb.spec import Spec
-from amb.study.manifest import Manifest, is_of_several, is_other_code
+from amb.study.codes import is_of_several, is_other_code
+from amb.study.manifest import Manifest
 from amb.study.runs import RunPlan
 from amb.text import listed
 
@@ -41,7 +42,7 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
     return reasons
 
 
-def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str]) -> dict[str, str]:
+def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str]) -> dict[str, list[str]]:
     """Find solvers and problems whose code is not that of all their stored runs, although version or fingerprint is.
 
     Args:
@@ -50,28 +51,29 @@ def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str
         codes: hashes of their code as it is now; see `amb.study.manifest.Settings`.
 
     Returns:
-        The clause that tells of each, without a full stop, by its name; those that changed together share one.
+        Clauses without a full stop, and the names that each tells of: those that changed together share one.
     """
     solvers = dict.fromkeys(p.solver for p in plans if manifest.solvers.get(p.solver) == p.version)
     problems = dict.fromkeys(p.problem for p in plans if manifest.problems.get(p.problem) == p.fingerprint)
     found = mixed(manifest, {**solvers, **problems})
+    told = {name for names in found.values() for name in names}
     for what, asked in (("version", solvers), ("fingerprint", problems)):
         changed: dict[tuple[str, str], list[str]] = {}
         for name in asked:
             first, now = manifest.settings.codes.get(name), codes.get(name)
-            if name not in found and first is not None and now is not None and is_other_code(first, now):
+            if name not in told and first is not None and now is not None and is_other_code(first, now):
                 changed.setdefault((first, now), []).append(name)
         for names in changed.values():
             clause = (
                 f"the code of {listed(names)}, or a value that it names, has changed since the first run in this "
                 f"study, but the {what} has not: stored runs count all the same; {_advice(what)}"
             )
-            found.update(dict.fromkeys(names, clause))
+            found[clause] = names
     return found
 
 
-def mixed(manifest: Manifest, names: Container[str] | None = None) -> dict[str, str]:
-    """The clause that tells of each solver or problem whose runs are of different code under one name, by its name.
+def mixed(manifest: Manifest, names: Container[str] | None = None) -> dict[str, list[str]]:
+    """Clauses that tell of solvers and problems whose runs are of different code under one name, and these names.
 
     Args:
         manifest: of the study, or of several.
@@ -81,8 +83,8 @@ def mixed(manifest: Manifest, names: Container[str] | None = None) -> dict[str, 
     found = {}
     for what, known in (("version", manifest.solvers), ("fingerprint", manifest.problems)):
         own = [name for name in several if name in known and (names is None or name in names)]
-        clause = f"the runs of {listed(own)} are of different code under one {what}; {_advice(what)}"
-        found.update(dict.fromkeys(own, clause))
+        if own:
+            found[f"the runs of {listed(own)} are of different code under one {what}; {_advice(what)}"] = own
     return found
 
 

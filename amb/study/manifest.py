@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from amb.errors import StudyError
+from amb.study.codes import marked
 from amb.study.runs import LARGEST_COUNT
 from amb.study.untrusted import MEBIBYTE, decode_json, json_object, read_bytes, refuse_unreadable
 
@@ -175,7 +176,7 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
     The budget is the smallest, since every finished run can answer for it.
     """
     settings = [manifest.settings for manifest in manifests]
-    first = settings[0]
+    first, codes = settings[0], [one.codes for one in settings]
     asked = replace(
         first,
         solvers=tuple(dict.fromkeys(name for one in settings for name in one.solvers)),
@@ -185,7 +186,7 @@ def union(manifests: Sequence[Manifest]) -> Manifest:
         timing=all(one.timing for one in settings),
         given=tuple(sorted({name for one in settings for name in one.given})),
         sees=_united([one.sees for one in settings]),
-        codes=_united_codes([one.codes for one in settings]),
+        codes=marked(_united(codes), codes),
         suite=first.suite if all(one.suite == first.suite for one in settings) else None,
     )
     environments: dict[bytes, Environment] = {}
@@ -222,31 +223,6 @@ def disagreements(manifests: Sequence[tuple[str, Manifest]]) -> list[str]:
             more = f" ({len(names):,} in all)" if len(names) > 1 else ""
             found.append(f"{study} has {words} {names[0]} than {first}{more}")
     return found
-
-
-def is_other_code(one: str, other: str) -> bool:
-    """Whether two hashes are of different code; those of two versions of Python always differ, and tell nothing."""
-    return one.partition(" ")[0] == other.partition(" ")[0] and one != other
-
-
-def several(code: str) -> str:
-    """What stands for a solver's code where its runs are of different code, this one among them."""
-    return f"{code.partition(' ')[0]} {_SEVERAL}"
-
-
-def is_of_several(code: str) -> bool:
-    """Whether a solver's runs are of different code."""
-    return code.partition(" ")[2] == _SEVERAL
-
-
-_SEVERAL = "several"
-
-
-def _united_codes(codes: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The first code of each solver; where others' is different, one that no solver has."""
-    united = _united(codes)
-    differ = {name for one in codes for name, code in one.items() if is_other_code(code, united[name])}
-    return {name: several(code) if name in differ else code for name, code in united.items()}
 
 
 def _united(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from amb.kept_path import KeptPath
 from amb.reloaded import Reloaded
 from amb.study import journal_0_1
 from amb.study.changes import changes, edited
+from amb.study.codes import several
 from amb.study.compact import compact
 from amb.study.durable import flush_folder, make_folder, rename, write_whole
 from amb.study.environment import environment
@@ -24,7 +25,7 @@ from amb.study.journal import SUFFIX, Journal, JournalContent, longest_journal, 
 from amb.study.links import refuse_outside
 from amb.study.lock import Claim, claim, clear, enter
 from amb.study.log import LOG, LOG_NAME, StudyLog
-from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest, several
+from amb.study.manifest import Manifest, Settings, manifest_text, read_manifest
 from amb.study.own_files import PUBLISHED_RUNS, refuse_others, refuse_part_of_a_study
 from amb.study.runs import Known, RunPlan, RunRecord, Trace
 from amb.study.traces import read_record, read_run, write_run
@@ -141,8 +142,8 @@ class Study(Reloaded):
         reasons: list[str] = []
 
         def added(old: Manifest) -> Manifest:
-            other = edited(old, plans, settings.codes)
-            reasons.extend([*changes(old, plans), *dict.fromkeys(other.values())])
+            edits = edited(old, plans, settings.codes)
+            reasons.extend([*changes(old, plans), *edits])
             earlier = {name: sees for name, sees in old.settings.sees.items() if name not in settings.solvers}
             solvers = {**old.solvers, **{p.solver: p.version for p in plans}}
             problems = {**old.problems, **{p.problem: p.fingerprint for p in plans}}
@@ -151,8 +152,9 @@ class Study(Reloaded):
                 for name, code in old.settings.codes.items()
                 if (solvers.get(name), problems.get(name)) == (old.solvers.get(name), old.problems.get(name))
             }
-            new = [p for p in plans if {p.solver, p.problem} & other.keys() and not self.run_file(p.run_id).exists()]
-            first |= {name: several(first[name]) for p in new for name in {p.solver, p.problem} & other.keys()}
+            other = {name for names in edits.values() for name in names}
+            new = (p for p in plans if {p.solver, p.problem} & other and not self.run_file(p.run_id).exists())
+            first |= {name: several(first[name]) for p in new for name in {p.solver, p.problem} & other}
             return replace(
                 old.going_on(environment()),
                 settings=replace(

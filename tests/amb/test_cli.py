@@ -57,10 +57,10 @@ def test_the_same_command_again_and_a_report_run_nothing_and_say_the_same(compar
     assert json.loads(amb("report", "st", *words, cwd=folder).stdout) == record
 
 
-@pytest.mark.parametrize("width", [40, 200])
+@pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(compared: tuple[Path, str], width: int) -> None:
     folder, _ = compared
-    done = amb("report", "st", "--plugin", str(TOY), cwd=folder, width=width)
+    done = amb("compare", *SMALL, "--plugin", str(TOY), "--study", "st", cwd=folder, width=width)
     assert max(len(line) for line in done.stdout.splitlines()) <= width
 
 

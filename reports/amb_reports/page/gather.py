@@ -115,7 +115,7 @@ def board_of_studies(studies: Studies, question: Question, *, command: str, budg
     settings = {**question.to_settings(), "command": command}
     sources = tuple(Source(str(s.shown), manifests[s.folder], left) for s, left in zip(studies, left_out, strict=True))
     unfinished = unfinished_clauses([(study, manifests[study.folder], by_cell) for study in studies])
-    edits = dict.fromkeys(mixed(union(list(manifests.values()))).values())
+    edits = mixed(union(list(manifests.values())))
     notes = (*absent, *_by_rules(runs, views), *edits, *unfinished, *images.notes, *_left_out(sources))
     traces = tuple(run.values for run in runs)
     return Board(table, traces, views, bounds, analysis, settings, sources, images.evolutions, images.landmarks, notes)
