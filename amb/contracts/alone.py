@@ -120,8 +120,13 @@ def difference(
         return "when it is shown again"
     if _differ(alone, joint, together):
         return "in a batch with others"
-    if _differ(alone[::-1], answer(*reversed(shown)), together):
+    turned = answer(*reversed(shown))
+    if _differ(alone[::-1], turned, together):
         return "at another place in a batch"
+    # Batches of one size round alike, so that even a slight mixture shows there.
+    for row, mixed in ((shown[0], joint), (shown[-1], turned)):
+        if _differ(mixed[:1], answer(*[row] * len(shown))[:1], again):
+            return "in a batch with others"
     return None
 
 

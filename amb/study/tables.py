@@ -160,6 +160,8 @@ def read_rows(
 def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[Any]]:
     """The columns of a table of any schema, as lists of Python's own values.
 
+    An index of pandas whose numbers are evenly spaced is not a column of the file: pandas notes its ends there.
+
     Args:
         content: of a Parquet file.
         most: see `read_table`.
@@ -179,10 +181,27 @@ def read_columns(content: bytes, *, most: int, decoded: int) -> dict[str, list[A
             raise ValueError(f"it has two columns of one name: {', '.join(names)}")
     with pq.ParquetFile(io.BytesIO(content), read_dictionary=texts, **_OPENING) as file:
         _check_sizes(file, most, decoded)
-        if (needed := _bytes_as_objects(file)) > decoded:
+        spaced = _spaced(file)
+        if (needed := _bytes_as_objects(file) + CELL_BYTES * sum(map(len, spaced.values()))) > decoded:
             raise ValueError(_too_large(needed, decoded))
         table = file.read(use_threads=False)
-    return {name: [cell for chunk in table[name].chunks for cell in _cells(chunk)] for name in names}
+    indices = {name: list(rows) for name, rows in spaced.items()}
+    return indices | {name: [cell for chunk in table[name].chunks for cell in _cells(chunk)] for name in names}
+
+
+def _spaced(file: pq.ParquetFile) -> dict[str, range]:
+    """Named indices that pandas wrote as ranges, of which only the ends are in the file."""
+    schema, count = file.schema_arrow, file.metadata.num_rows
+    try:
+        noted = schema.pandas_metadata["index_columns"]
+        ranges = {index["name"]: range(index["start"], index["stop"], index["step"]) for index in noted}
+    except (ValueError, TypeError, KeyError, RecursionError):  # an index that is a column, or another writer
+        return {}
+    return {
+        name: rows
+        for name, rows in ranges.items()
+        if isinstance(name, str) and name not in schema.names and len(rows) == count
+    }
 
 
 def _bytes_as_objects(file: pq.ParquetFile) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
 
@@ -46,8 +47,22 @@ def test_responses_by_neuron(tmp_path: Path) -> None:
     table = pd.DataFrame({"trial": [1, 2, 3], "a": [3.5, None, 7], "b": [2, 4.25, 8], "rejected": [False, False, True]})
     table.to_parquet(tmp_path / "wide.parquet")
     assert read(tmp_path / "wide.parquet") == EXPECTED
+    table.set_index("trial").to_parquet(tmp_path / "wide.parquet")
+    assert read(tmp_path / "wide.parquet") == EXPECTED
     savemat(tmp_path / "wide.mat", {c: table[c].to_numpy(float) for c in table})
     assert read(tmp_path / "wide.mat") == EXPECTED
+
+
+def test_an_index_of_evenly_spaced_trials_is_their_column(tmp_path: Path) -> None:
+    """Pandas keeps only its ends in the file, so that a block's own trials seemed to have no numbers."""
+    trials = pd.RangeIndex(7, 1, -3, name="trial")
+    pd.DataFrame({"response": [3.0, 4.0]}, index=trials).to_parquet(tmp_path / "r.parquet")
+    assert read(tmp_path / "r.parquet", ONE) == {(7, "a"): 3.0, (4, "a"): 4.0}
+    table = pq.read_table(tmp_path / "r.parquet")
+    for noted in (b"[", b"{}", b"[1]", b'{"index_columns": [{"name": "trial", "start": 0, "stop": 9, "step": 1}]}'):
+        pq.write_table(table.replace_schema_metadata({b"pandas": noted}), tmp_path / "r.parquet")
+        with pytest.raises(LabError, match="has no column 'trial'"):
+            read(tmp_path / "r.parquet", ONE)
 
 
 def test_one_response_a_row(tmp_path: Path) -> None:

@@ -264,4 +264,36 @@ def test_a_network_that_scales_a_batch_by_its_brightest_image_is_refused(scale: 
         amb.target(Scaled(scale), name="scaled").problem("toy", 0)
 
 
+def _in_eight_bits(x: torch.Tensor) -> torch.Tensor:
+    scale = x.abs().max() / 127
+    return (x / scale).round() * scale
+
+
+def _clipped(x: torch.Tensor) -> torch.Tensor:
+    return x.clamp(x.min() + 0.01, x.max() - 0.01)
+
+
+def _spikes_until_each_has_twenty(x: torch.Tensor) -> torch.Tensor:
+    potential, spikes, steps = torch.zeros_like(x), torch.zeros_like(x), 0
+    while spikes.amax((1, 2, 3)).min() < 20:
+        potential, steps = potential + x, steps + 1
+        spiking = (potential >= 1).float()
+        potential, spikes = potential - spiking, spikes + spiking
+    return spikes / steps
+
+
+@pytest.mark.parametrize("scale", [_in_eight_bits, _clipped, _spikes_until_each_has_twenty])
+def test_an_image_keeps_its_values_beside_any_other_where_a_network_mixes_a_batch_slightly(scale: Callable) -> None:
+    """Less than rounding may change a response, so it is no reason to refuse: each image is shown alone."""
+    random = np.random.default_rng(0)
+    images = np.stack([random.integers(low, 256 - low, (32, 32, 3)).astype(np.uint8) for low in range(0, 128, 4)])
+    target = amb.target(Scaled(scale), name="scaled")
+    units = [("output", 0)] * len(images)
+    alone = [target.activations(image[None], units[:1]) for image in images]
+    np.testing.assert_array_equal(target.activations(images, units), np.concatenate(alone))
+    pixels = torch.from_numpy(images[:4]).float()
+    single = torch.cat([target.relaxed(pixel, "output") for pixel in pixels.split(1)])
+    assert torch.equal(target.relaxed(pixels, "output"), single)
+
+
 _NORMS = torch.nn.InstanceNorm2d, functools.partial(torch.nn.BatchNorm2d, track_running_stats=False)

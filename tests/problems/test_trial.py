@@ -45,9 +45,11 @@ _random = np.random.default_rng(0)
     [
         (lambda v: v + _random.random(len(v)), "when it is shown again"),
         (lambda v: v - v.mean(), "in a batch with others"),
+        (lambda v: v - 0.01 * v.max(), "in a batch with others"),
+        (lambda v: v - 0.01 * v.min(), "in a batch with others"),
         (lambda v: v + np.arange(len(v)), "in a batch with others"),
     ],
-    ids=["random", "mean of the batch", "place in the batch"],
+    ids=["random", "mean of the batch", "a hundredth of its largest", "a hundredth of its least", "place in the batch"],
 )
 def test_a_target_whose_values_depend_on_more_than_the_image_is_refused(fault, where: str) -> None:  # type: ignore[no-untyped-def]
     """Every time: a second study in the same process is refused, too."""

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from amb_problems.tensor_content import same_values
+
 SIZES = (1, 2, 4, 8, 16, 32)
 HEAVY = 200_000
 """Values a call returns on average, from which a single image keeps the kernels busy: batches gain little there, and a
@@ -50,6 +52,24 @@ def exact_sizes(run: Callable[[Tensor], object], images: Tensor, *, values_per_c
                 classes.append([(size, sums)])
     found = [tuple(size for size, _ in known) for known in classes]
     return max(found, key=lambda sizes: (len(sizes), sizes[-1])) if found else (1,)
+
+
+def stands_apart(run: Callable[[Tensor], Mapping[str, Tensor]], images: Tensor, company: Tensor) -> bool:
+    """Whether images have the same values, bit for bit, beside any other image.
+
+    Batches of one shape are compared, in which nothing rounds differently: what is scaled, clipped or stopped by
+    something of the whole batch shows at its smallest.
+
+    Args:
+        run: shows the module, at rest, images, and returns its responses.
+        images: those whose values are compared.
+        company: the images beside them.
+    """
+    for image in images.split(1):
+        answers = [run(torch.cat([image, other])) for other in company.split(1)]
+        if any(not same_values(answer[name][:1], answers[0][name][:1]) for answer in answers for name in answer):
+            return False
+    return True
 
 
 def fastest_size(
