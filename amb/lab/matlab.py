@@ -1,4 +1,4 @@
-"""MATLAB files of responses: matrices, texts and cells of version 5 to 7.2, checked before anything is decoded.
+"""MATLAB files of responses: matrices (sparse ones too), texts and cells of version 5 to 7.2, checked before decoding.
 
 Scipy's reader crashes the process on some damaged files, so it reads only those of version 4, for which it has no
 compiled code. Format: MathWorks, MAT-File Format, section 1 (level 5).
@@ -24,9 +24,11 @@ _ADVICE = "save it with save(file, '-v7', ...)"
 COMPRESSED, MATRIX = 15, 14
 NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
-CELL, TEXT, FIRST_NUMBER, LAST_NUMBER, OPAQUE, COMPLEX = 1, 4, 6, 15, 17, 0x800
+CELL, TEXT, SPARSE, FIRST_NUMBER, LAST_NUMBER, OPAQUE, COMPLEX = 1, 4, 5, 6, 15, 17, 0x800
 DEEPEST = 16
 """Cells within cells; a list of spikes for each trial needs two levels."""
+LARGEST_SPARSE = 1 << 20
+"""Cells of a sparse matrix that is read: a workspace may hold others of any shape, which are no responses."""
 UNREAD = "(a-structure-or-object)"
 """What a cell with anything but numbers, texts and cells is read as: no number, and not empty."""
 
@@ -59,6 +61,7 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
         raise _NoMatFile("it is of version 7.3, which is HDF5")
     if 0 in content[:4]:  # version 4, whose numbers are stored as they are
         from scipy.io import loadmat, whosmat
+        from scipy.sparse import issparse
 
         try:
             found = {name: v for name, v in loadmat(io.BytesIO(content)).items() if not name.startswith("__")}
@@ -69,7 +72,7 @@ def _variables(content: bytes, decoded: int) -> dict[str, Any]:
             raise ValueError(_TWICE.format(repeated[0]))
         if sum(_bytes(getattr(value, "shape", ())) for value in found.values()) > decoded:
             raise _TooLarge
-        return found
+        return {name: value.toarray() if issparse(value) else value for name, value in found.items()}
     order = ORDERS.get(content[HEADER - 4 : HEADER])
     if order is None:
         if content.startswith(b"MATLAB 5.0"):
@@ -167,6 +170,8 @@ class _Reader:
 
     def _value(self, flag: int, shape: tuple[int, ...], place: int, end: int, depth: int) -> Any:
         kind = flag & 0xFF
+        if kind == SPARSE:
+            return self._sparse(flag, shape, place, end)
         if kind not in (CELL, TEXT) and not FIRST_NUMBER <= kind <= LAST_NUMBER:
             return None
         count = math.prod(shape)
@@ -180,18 +185,38 @@ class _Reader:
             for i in range(count):
                 _, cells[i], place = self.matrix(place, end, depth + 1)
             return cells.reshape(shape, order="F")
-        stored, data, place = self._element(place, end)
         if kind == TEXT:
+            stored, data, place = self._element(place, end)
             encoding = TEXTS[stored]
             if encoding in ("utf-16", "utf-32"):
                 encoding += "-le" if self._order == "<" else "-be"
             text = data.decode(encoding, "replace")
             return [text[row :: shape[0]] for row in range(shape[0])]
+        return self._numbers(flag, place, end).reshape(shape, order="F")
+
+    def _sparse(self, flag: int, shape: tuple[int, ...], place: int, end: int) -> Any:
+        """A matrix of which the file has all but zeros: their rows, where each column begins among them, and values."""
+        if math.prod(shape) > LARGEST_SPARSE:
+            return None
+        self.left -= _bytes(shape)
+        if self.left < 0:
+            raise _TooLarge
+        _, rows, place = self._element(place, end)
+        _, starts, place = self._element(place, end)
+        per_column = np.diff(np.frombuffer(starts, f"{self._order}i4"))
+        columns = np.repeat(np.arange(shape[1]), per_column)
+        matrix = np.zeros(shape, complex if flag & COMPLEX else float)
+        indices = np.frombuffer(rows, f"{self._order}u4")[: len(columns)], columns
+        matrix[indices] = self._numbers(flag, place, end)[: len(columns)]
+        return matrix
+
+    def _numbers(self, flag: int, place: int, end: int) -> Any:
+        stored, data, place = self._element(place, end)
         numbers = np.frombuffer(data, np.dtype(self._order + NUMBERS[stored]))
         if flag & COMPLEX:
             stored, data, _ = self._element(place, end)
             numbers = numbers + 1j * np.frombuffer(data, np.dtype(self._order + NUMBERS[stored]))
-        return numbers.reshape(shape, order="F")
+        return numbers
 
 
 def _column(value: Any) -> list[Any]:
@@ -200,7 +225,7 @@ def _column(value: Any) -> list[Any]:
     Cells of spike times become lists of numbers, cells of text become text.
     """
     if not isinstance(value, np.ndarray):
-        return value if isinstance(value, list) else []  # a structure, or a sparse matrix
+        return value if isinstance(value, list) else []  # a structure
     if value.dtype.kind == "U":  # of version 4
         return [str(text) for text in value.ravel()]
     rows = np.atleast_2d(value)

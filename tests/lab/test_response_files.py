@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_array
 
 from amb.errors import LabError, suggestion
 from amb.lab.arrivals import ByHand
@@ -83,6 +84,9 @@ def test_a_matrix_of_matlab(tmp_path: Path) -> None:
     assert read(tmp_path / "m.mat") == EXPECTED
     savemat(tmp_path / "m.mat", {"trial": [1, 2, 3], "response": matrix[:, ::-1], "neuron": cells("b", "a")})
     assert read(tmp_path / "m.mat") == EXPECTED
+    for version in ("4", "5"):
+        savemat(tmp_path / "m.mat", {"trial": [1, 2, 3], "response": csc_array(matrix)}, format=version)
+        assert read(tmp_path / "m.mat") == EXPECTED
     savemat(tmp_path / "m.mat", {"trial": 1, "response": matrix[:1]})
     assert read(tmp_path / "m.mat") == {(1, "a"): 3.5, (1, "b"): 2.0}
 
