@@ -54,22 +54,22 @@ def exact_sizes(run: Callable[[Tensor], object], images: Tensor, *, values_per_c
     return max(found, key=lambda sizes: (len(sizes), sizes[-1])) if found else (1,)
 
 
-def stands_apart(run: Callable[[Tensor], Mapping[str, Tensor]], images: Tensor, company: Tensor) -> bool:
-    """Whether images have the same values, bit for bit, beside any other image.
+def mixes(run: Callable[[Tensor], Mapping[str, Tensor]], images: Tensor) -> bool:
+    """Whether images have other values among other images than among their like, be it in the last bit.
 
-    Batches of one shape are compared, in which nothing rounds differently: what is scaled, clipped or stopped by
-    something of the whole batch shows at its smallest.
+    Batches of one size round alike, so that what is scaled, clipped or stopped by something of the whole batch shows at
+    its smallest.
 
     Args:
         run: shows the module, at rest, images, and returns its responses.
-        images: those whose values are compared.
-        company: the images beside them.
+        images: as different as can be.
     """
-    for image in images.split(1):
-        answers = [run(torch.cat([image, other])) for other in company.split(1)]
-        if any(not same_values(answer[name][:1], answers[0][name][:1]) for answer in answers for name in answer):
-            return False
-    return True
+    together = run(images)
+    for i in range(len(images)):
+        alike = run(images[i : i + 1].expand_as(images).contiguous())
+        if any(not same_values(together[name][i], alike[name][i]) for name in together):
+            return True
+    return False
 
 
 def fastest_size(

@@ -18,7 +18,7 @@ from amb.errors import AmbError, SpecError, unknown
 from amb.interruption import from_user
 from amb_problems.checkpoint import unusable
 from amb_problems.targets.plain import neurons
-from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size, stands_apart
+from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size, mixes
 from amb_problems.targets.plain.copies import Pool, Reset
 from amb_problems.targets.plain.fingerprint import identity
 from amb_problems.targets.plain.numbers import without_numbers
@@ -354,7 +354,8 @@ class _Examination:
             def run(batch: Tensor) -> dict[str, Tensor]:
                 return responses.shown(copy, batch, names)
 
-            if not stands_apart(run, self._probes("random", "faint", "grey"), self._probes("dark", "grey", "bright")):
+            if mixes(run, torch.cat([self.source.probes(kind, 1) for kind in ("random", "faint", "grey", "dark")])):
+                self.plan.mixes = True
                 return
             calls = sum(len(layer.calls) for layer in layers)
             sizes = exact_sizes(run, images, values_per_call=responses.survey.values / max(calls, 1))
@@ -377,9 +378,6 @@ class _Examination:
                 answer = responses.shown(copy, images, folded)
                 far[first] = {n: float((answer[n] - torch.cat([a[n] for a in alone])).abs().max()) for n in folded}
         self.plan.steps_first = {name: far[True][name] <= far[False][name] for name in folded}
-
-    def _probes(self, *kinds: str) -> Tensor:
-        return torch.cat([self.source.probes(kind, 1) for kind in kinds])
 
     def _input(self, kind: str, number: int) -> Tensor:
         return self.plan.input(self.source.prepare(self.source.probes(kind, number)))

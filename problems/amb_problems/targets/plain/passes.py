@@ -31,6 +31,7 @@ class Plan:
         gradients: "inference" or "off" in a forward pass, or "on" for modules that differentiate in theirs.
         sizes: sizes of batches with the same bits, ascending.
         best: the fastest of them.
+        mixes: whether an image's values depend, ever so little, on the images beside it, so that it is shown alone.
         steps_first: layers whose axis of images also holds steps: whether it runs through the images of one step
             before the next step, or through the steps of one image before the next image.
         once: whether layers that see the image itself in several steps are computed once.
@@ -44,6 +45,7 @@ class Plan:
     gradients: str = "inference"
     sizes: tuple[int, ...] = (1,)
     best: int = 1
+    mixes: bool = False
     steps_first: dict[str, bool] = field(default_factory=dict)
     once: bool = False
     identity: str | None = None

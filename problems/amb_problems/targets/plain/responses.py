@@ -35,7 +35,7 @@ CHUNK = 1
 """Images of a shipped network at a time. Sixteen would be two to four times as fast, but a 1x1 convolution treats all
 rows of all images as one matrix, and some processors sum its odd rows in a different order: the DenseNet's
 probabilities then differ in the last bit."""
-_PLAIN = {"dark": 32, "grey": 128, "bright": 224}
+_PLAIN = {"dark": 32, "grey": 128}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Source:
     name: str
 
     def probes(self, kind: str, number: int) -> Tensor:
-        """uint8 images that are the same in every process: dark, grey, bright, random, or faint: random around grey."""
+        """uint8 images that are the same in every process: dark, grey, random, or faint: random around grey."""
         if kind in _PLAIN:
             return torch.full((number, *self.shape), _PLAIN[kind], dtype=torch.uint8, device=self.device)
         low, high = (96, 160) if kind == "faint" else (0, 256)
@@ -179,7 +179,7 @@ class Responses:
             layer: one of the layers.
         """
         check_unit(self.layers, layer, 0)
-        if len(pixels) > 1 and (self.plan.identity is not None or self.plan.sizes == (1,)):
+        if len(pixels) > 1 and (self.plan.identity is not None or self.plan.mixes):
             return torch.cat([self.differentiable(one, layer) for one in pixels.split(1)])
         x = self.plan.input(self.source.prepare(pixels.clone()))  # it may change its argument in place
         # A used copy's buffers may be inference tensors, through which no gradient flows.
