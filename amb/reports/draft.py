@@ -1,5 +1,6 @@
 """Replacing a folder that reports are written into as a whole, so that readers never see half of one."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -15,6 +16,9 @@ from amb.study.lock import Claim, enter, hold, is_abandoned, unlocked
 from amb.study.own_files import stays
 
 Stamps = dict[Path, tuple[int, int]]
+
+_CANNOT_MOVE = {errno.EXDEV, errno.EBUSY}
+"""What the system answers of a folder that is part of a container's image, or where a disk is mounted."""
 
 _open_drafts: set[Path] = set()
 """The drafts that this process is writing."""
@@ -35,6 +39,9 @@ def draft_of(
     has written it, too. What other programs write into the folder stays theirs: such files move into the new folder as
     they are, so that one that is open, such as a command's redirected output, may grow on. The folder itself stays the
     same one (`_put_back`), so that a shell or a server of files that is in it stays there.
+
+    Where the folder cannot be moved, since it is part of a container's image or a disk is mounted there, its files are
+    replaced one by one (`_fill`).
 
     Hidden files, file managers' own (`stays`) and empty folders stay in any case.
 
@@ -68,9 +75,16 @@ def draft_of(
                 shared = _take_over(folder, draft, seen, theirs)
                 if _open_drafts.isdisjoint(folder.parents):
                     _flush(draft, shared)
-                if old := _replace(folder, draft):
-                    _carry_over(old, folder, theirs)
-                    shutil.rmtree(_put_back(old, folder, theirs), ignore_errors=True)
+                try:
+                    old = _replace(folder, draft)
+                except OSError as cause:
+                    if cause.errno not in _CANNOT_MOVE or not folder.is_dir():
+                        raise
+                    _fill(folder, draft, theirs)
+                else:
+                    if old is not None:
+                        _carry_over(old, folder, theirs)
+                        shutil.rmtree(_put_back(old, folder, theirs), ignore_errors=True)
         finally:
             _open_drafts.discard(draft)
             shutil.rmtree(draft, ignore_errors=True)
@@ -283,6 +297,26 @@ def _replace(folder: Path, draft: Path) -> Path | None:
     os.replace(folder, old)
     rename(draft, folder)
     return old
+
+
+def _fill(folder: Path, draft: Path, theirs: Callable[[Path], bool]) -> None:
+    """Move all files of a draft into a folder that cannot be moved, once the disk has them, and delete its other ones.
+
+    A kill while they move leaves new ones beside old ones; to write them again mends that.
+    """
+    files = [file for file in _stamps(draft) if not theirs(file)]
+    with filling(folder) as copy:
+        for file in files:
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(draft / file, copy / file)
+    for file in set(_stamps(folder)).difference(files):
+        if not theirs(file):
+            (folder / file).unlink()
+    for place, _, _ in os.walk(folder, topdown=False):
+        if not (draft / Path(place).relative_to(folder)).is_dir():
+            with suppress(OSError):  # a file has come into it
+                Path(place).rmdir()
+    flush_folder(folder)
 
 
 def _flush(folder: Path, shared: Collection[Path]) -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -167,6 +167,54 @@ def test_what_other_programs_write_into_the_folder_meanwhile_is_kept(
         "report/page": "new", "report/notes": "newer", "report/late": "late", "report/new/late": "late",
         "report/output": "begin middle end",
     }  # fmt: skip
+
+
+@pytest.fixture(params=["pretended", "image of a container", "mounted disk"])
+def fixed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A report's folder that cannot be moved, with files of an earlier report in it."""
+    folders = [tmp_path / name for name in ("place", "lower", "upper", "work")]
+    place, lower, upper, work = folders
+    for folder in (*folders, place / "report", lower / "report" / "old"):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in ("page", "notes", "old/table"):
+        (lower / "report" / name).write_text("old")
+    if request.param == "pretended":
+        shutil.copytree(lower, place, dirs_exist_ok=True)
+
+        def refused(*_: object) -> None:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+        monkeypatch.setattr("amb.reports.draft.exchange", refused)
+        yield place / "report"
+        return
+    if request.param == "mounted disk":
+        at, options = place / "report", ["--bind", lower / "report"]
+    else:
+        at, options = place, ["-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", "overlay"]
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount command here")
+    done = subprocess.run(["mount", *options, at], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    yield place / "report"
+    subprocess.run(["umount", "-l", at], check=True)
+
+
+def test_a_folder_that_cannot_be_moved_gets_a_new_report(fixed: Path) -> None:
+    """Of a study in a container's image, and where a disk was mounted, every report was refused, for ever."""
+    with draft_of(fixed, replaced=["old"]) as draft:
+        (draft / "page").write_text("new")
+        (draft / "old").mkdir()
+        (draft / "old" / "another").write_text("new")
+        (fixed / "late").write_text("late")
+        assert (fixed / "page").read_text() == "old"
+    assert files(fixed.parent) == {
+        "report/page": "new", "report/notes": "old", "report/old/another": "new", "report/late": "late"
+    }  # fmt: skip
+    with draft_of(fixed, empty=True) as draft:
+        (draft / "page").write_text("newest")
+    assert files(fixed.parent) == {"report/page": "newest"}
+    assert [path.name for path in fixed.iterdir()] == ["page"]
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["linked", "copied"])
