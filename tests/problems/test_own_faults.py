@@ -237,6 +237,24 @@ def test_a_layer_whose_responses_cancel_out_is_not_taken_for_one_that_mixes_imag
         _ = amb.target(norms[_NORMS[1]], name="own").layers
 
 
+class ChannelsLast(torch.nn.Module):
+    """As einops' Rearrange("b c h w -> b h w c")."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, 2, 3, 1)
+
+
+def test_rows_of_an_image_that_is_not_square_are_not_taken_for_units() -> None:
+    """Behind a permutation each row of the map was a unit, where no layer has its units in the last axis."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5), ChannelsLast(), torch.nn.ReLU())
+    wide = amb.target(network, name="wide", shape=(32, 48, 3))
+    assert dict(wide.layers) == {"0": 8}
+    with pytest.raises(SpecError, match=r"output \[1, 28, 44, 8\] may hold the units; state channel_axis="):
+        wide.problem("toy", 0, layer="2")
+    stated = amb.target(network, name="wide", shape=(32, 48, 3), channel_axis={"1": -1, "2": -1})
+    assert dict(stated.layers) == {"0": 8, "1": 8, "2": 8}
+
+
 class Scaled(torch.nn.Module):
     """Scales its input by what it finds in the whole batch, as preprocessing functions do by a slip."""
 

@@ -156,7 +156,8 @@ def _guess(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int:
             return after[0]
         if one == two != three:
             return after[-1]
-    if len(after) > 2 and first and not last:
+    known = [axis for axis in after if shape[axis] in first]
+    if len(after) > 2 and first and not last and (after[0] in known or not known):
         return after[0]
     fits = {after[0]} if shape[after[0]] in first else set()
     every_last = {size for some in sizes.last.values() for size in some}
