@@ -5,7 +5,11 @@ forget to change them. Installed packages have versions of their own.
 """
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from types import FunctionType, MethodType
 
 from amb.catalogue import problems as catalogue
 from amb.catalogue.given import Given
@@ -18,10 +22,14 @@ from amb.fingerprint import fingerprint
 from amb.foreign import contained
 from amb.installed import installed
 from amb.spec import ProblemId, Spec
+from amb.study.codes import code_of, key
+
+MOST_HELD = 1000
+"""Objects that are looked through for the code that one of one's own holds: some hold millions of numbers."""
 
 
 def codes_of(solvers: Iterable[SolverSpec], problems: Mapping[str, Problem], given: Given) -> dict[str, str]:
-    """Hashes of the code of solvers and problems by their names, comparable within one version of Python.
+    """Hashes of the code of solvers and problems, see `amb.study.codes`, comparable within one version of Python.
 
     Left out are those of installed packages, those whose name, version or fingerprint is made of their code, and those
     whose code cannot be told.
@@ -31,45 +39,77 @@ def codes_of(solvers: Iterable[SolverSpec], problems: Mapping[str, Problem], giv
         problems: by the ids that they were asked for by.
         given: what was given as an object; other problems are of a family.
     """
-    parts: dict[str, tuple[object, ...]] = {}
+    parts: dict[str, list[object]] = {}
     for solver in solvers:
         if solver.made_of is None:
-            parts[str(solver)] = tuple(_own([solver.cls]))
+            parts[key(str(solver), solver.cls.version)] = _own([solver.cls])
+    looked_through: dict[int, tuple[object, list[object]]] = {}  # units of one network share it
     for name, problem in problems.items():
         if problem.made_of is None:
-            parts[name] = tuple(_own(_parts(problem, named=name not in given.problems)))
-    hashes: dict[tuple[int, ...], str | None] = {}
+            with contained():
+                found = []
+                for each in _composed_of(problem, named=name not in given.problems):
+                    if id(each) not in looked_through:
+                        looked_through[id(each)] = each, _held(each)
+                    found += looked_through[id(each)][1]
+                if name in given.problems and isinstance(problem, FunctionProblem):  # a family's class has theirs
+                    found += [each for each in (problem.function, problem.render) if each is not None]
+                parts[key(name, problem.fingerprint)] = _own(found)
+    hashes: dict[int, str | None] = {}
     codes = {}
     for name, own in parts.items():
-        key = tuple(map(id, own))  # units of one network have one code
-        if key not in hashes:
-            hashes[key] = _hash(own) if own else None
-        if (code := hashes[key]) is not None:
-            codes[name] = code
+        for part in own:
+            if id(part) not in hashes:
+                hashes[id(part)] = _hash(part)
+        if known := [code for part in own if (code := hashes[id(part)]) is not None]:
+            codes[name] = code_of(f"{sys.version_info.major}.{sys.version_info.minor}", known)
     return codes
 
 
-def _own(parts: Iterable[object]) -> Iterator[object]:
-    """Those that are no classes of installed packages."""
-    return (part for part in parts if not (isinstance(part, type) and installed(part)))
+def _own(parts: Iterable[object]) -> list[object]:
+    """Those that are no classes or functions of installed packages."""
+    return [part for part in parts if not (isinstance(part, type | FunctionType) and installed(part))]
 
 
-def _parts(problem: Problem, *, named: bool) -> Iterator[object]:
-    """Classes and functions that a problem's values come from."""
-    yield type(problem)
+def _composed_of(problem: Problem, *, named: bool) -> Iterator[object]:
+    """Objects that a problem's values come from."""
+    yield problem
     for held in getattr(problem, "__dict__", {}).values():
-        yield from (
-            type(each) for each in getattr(held, "__dict__", {}).values() if isinstance(each, Generator | Target)
-        )
+        yield from (each for each in getattr(held, "__dict__", {}).values() if isinstance(each, Generator | Target))
     if named:
-        yield type(catalogue.family(ProblemId.parse(Spec.parse(problem.id).name).pair))
-    elif isinstance(problem, FunctionProblem):  # a family's class has the code of its functions
-        yield from (each for each in (problem.function, problem.render) if each is not None)
+        yield catalogue.family(ProblemId.parse(Spec.parse(problem.id).name).pair)
 
 
-def _hash(parts: tuple[object, ...]) -> str | None:
+def _held(part: object) -> list[object]:
+    """An object's class, and the classes and functions that it holds, however deep.
+
+    What objects of installed packages hold is theirs to tell: a network's answers are part of its fingerprint.
+    """
+    found: list[object] = [type(part)]
+    seen: dict[int, object] = {}
+    waiting = deque([part])
+    while waiting and len(seen) < MOST_HELD:
+        each = waiting.popleft()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        if isinstance(each, list | tuple | set | frozenset | dict):
+            waiting.extend(islice(each.values() if isinstance(each, dict) else each, MOST_HELD))
+        elif isinstance(each, MethodType):
+            waiting.extend([each.__func__, each.__self__])
+        elif isinstance(each, partial):
+            waiting.extend([each.func, each.args, each.keywords])
+        elif isinstance(each, type | FunctionType):
+            found.append(each)
+        elif not installed(type(each)):
+            found.append(type(each))
+            waiting.append(getattr(each, "__dict__", {}))
+    return found
+
+
+def _hash(part: object) -> str | None:
     try:
         with contained():
-            return f"{sys.version_info.major}.{sys.version_info.minor} {fingerprint(*parts)}"
-    except AmbError:  # they name an open file, say
+            return fingerprint(part)
+    except AmbError:  # it names an open file, say
         return None

@@ -38,7 +38,7 @@ def run(
     plan = make_plan(solvers, problems, budget=budget, seeds=seeds, device=device, limits=limits)
     with interruptible(study):
         opened = Study(study)
-        notes = opened.describe(plan.runs, plan.settings(timing=timing))
+        notes = opened.describe(plan.runs, plan.settings(timing=timing), retry=retry)
         carry_out(
             plan,
             plan.runs,

@@ -27,7 +27,7 @@ from amb.stats.question import DEFAULT, Question, check_question
 from amb.study.asked import NOTHING, Asked, asked_of
 from amb.study.changes import edited
 from amb.study.environment import environment
-from amb.study.manifest import Settings, on_one_machine
+from amb.study.manifest import Manifest, Settings, on_one_machine, union
 from amb.study.published import AnyStudy, PublishedStudy, open_study
 from amb.study.study import Study
 
@@ -135,7 +135,9 @@ def compare(
     folder = Study(study)
     _check_machine(question, folder)
     requested = plan.settings(timing=timing, with_reference=str(with_reference) if with_reference else None)
-    notes = folder.describe(missing, requested)
+    notes = folder.describe(missing, requested, retry=retry)
+    if baseline is not None:
+        notes = list(dict.fromkeys([*notes, *edited(_known(folder, baseline), plan.runs, requested.codes)]))
     carry_out(
         plan,
         missing,
@@ -281,8 +283,13 @@ def _analyse(
 ) -> Comparison:
     read = read_runs(plan, study, baseline, unfinished=unfinished, seeds=requested.seeds)
     analysis = analyse(read.runs, read.traces, question)
-    said = (*notes, *edited(study.manifest, plan.runs, requested.codes), *([read.note] if read.note else []))
+    said = (*notes, *edited(_known(study, baseline), plan.runs, requested.codes), *([read.note] if read.note else []))
     return Comparison(plan, requested, study, read.runs, read.traces, analysis, read.recommended, baseline, notes=said)
+
+
+def _known(study: AnyStudy, baseline: Baseline | None) -> Manifest:
+    """What study and baseline say of the runs that are compared."""
+    return study.manifest if baseline is None else union([study.manifest, baseline.study.manifest])
 
 
 def _check_seconds(question: Question, timing: bool, baseline: Baseline | None) -> None:

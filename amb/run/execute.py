@@ -313,25 +313,11 @@ class _Execution:
 def is_finished(study: Study, plan: RunPlan, *, timing: bool, retry: bool, watch: Watch) -> bool:
     """Whether the study holds the run of a plan; a damaged run file is moved to ``damaged/``."""
     try:
-        ending = study.ending(plan)
-        if ending is None:
-            return False
-        status, timed = ending.status, ending.timing
-        if ending.budget > plan.budget:
-            loaded = study.load(plan)
-            if loaded is None:  # another process has just moved it away
-                return False
-            status, timed = loaded[0].status, loaded[0].timing
+        return study.holds(plan, timing=timing, retry=retry)
     except StudyError as cause:
         destination = study.set_aside(study.run_file(plan.run_id), str(cause))
         watch.note(f"{cause}: moved to {destination}; the run is repeated", event="damaged run", run_id=plan.run_id)
         return False
-    if status != "ok":
-        return not retry
-    if ending.budget < plan.budget or (timing and not timed):
-        return False
-    # A failed run that spent its budget is retried like any other, unless the study holds a longer version of it.
-    return not (retry and ending.failed and ending.budget == plan.budget)
 
 
 def _may_overlap(plans: Sequence[RunPlan], find_solver: Callable[[str], SolverSpec], *, isolated: bool) -> bool:

@@ -21,6 +21,7 @@ from amb.run import answers
 from amb.run.progress import NoProgress, Progress
 from amb.run.stop import Stop
 from amb.run.watch import Watch
+from amb.study.codes import name_of
 from amb.study.copies import Copy, difference, read_copy
 from amb.study.manifest import Manifest, union
 from amb.study.own_files import PUBLISHED_RUNS
@@ -272,7 +273,7 @@ def _part(manifest: Manifest, solvers: set[str], problems: set[str]) -> Manifest
         problems=tuple(dict.fromkeys([*(name for name in asked.problems if name in problems), *sorted(problems)])),
         suite=asked.suite if problems == set(asked.problems) else None,
         sees={name: sees for name, sees in asked.sees.items() if name in solvers},
-        codes={name: code for name, code in asked.codes.items() if name in solvers | problems},
+        codes={name: code for name, code in asked.codes.items() if name_of(name) in solvers | problems},
     )
     return replace(
         manifest,

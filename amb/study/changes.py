@@ -1,24 +1,29 @@
 """Why a study's earlier runs are not used for what is asked now, or are used although the code is not theirs."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from amb.spec import Spec
-from amb.study.codes import is_of_several, is_other_code
+from amb.study.codes import is_of_several, is_other_code, key
 from amb.study.manifest import Manifest
 from amb.study.runs import RunPlan
 from amb.text import listed
 
 
-def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
+def changes(manifest: Manifest, plans: Sequence[RunPlan], ahead: Sequence[RunPlan]) -> list[str]:
     """Compare plans with the solvers and problems of the manifest, as they were last asked for.
+
+    Args:
+        manifest: of the study.
+        plans: what is asked now.
+        ahead: those of which the study does not hold the runs.
 
     Returns:
         One sentence for each solver or problem that the study has runs of, but whose runs are new nevertheless.
     """
     solvers, problems = manifest.solvers, manifest.problems
-    wanted = {plan.solver: plan.version for plan in plans}
+    wanted = {plan.solver for plan in plans}
     reasons = []
-    for solver, version in wanted.items():
+    for solver, version in {plan.solver: plan.version for plan in ahead}.items():
         if solver in solvers and solvers[solver] != version:
             reasons.append(
                 f"{solver} is now version {version}, not {solvers[solver]}: its earlier runs are kept but not used, "
@@ -30,7 +35,7 @@ def changes(manifest: Manifest, plans: Sequence[RunPlan]) -> list[str]:
             if others:
                 reasons.append(f"{solver} differs in its options from {', '.join(others)}, so its runs are new")
     changed: dict[tuple[str, str], list[str]] = {}
-    for problem, fingerprint in {plan.problem: plan.fingerprint for plan in plans}.items():
+    for problem, fingerprint in {plan.problem: plan.fingerprint for plan in ahead}.items():
         if problem in problems and problems[problem] != fingerprint:
             changed.setdefault((problems[problem][:12], fingerprint[:12]), []).append(problem)
     for (before, now), names in changed.items():
@@ -53,36 +58,35 @@ def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str
     Returns:
         Clauses without a full stop, and the names that each tells of: those that changed together share one.
     """
-    solvers = dict.fromkeys(p.solver for p in plans if manifest.solvers.get(p.solver) == p.version)
-    problems = dict.fromkeys(p.problem for p in plans if manifest.problems.get(p.problem) == p.fingerprint)
-    found = mixed(manifest, {**solvers, **problems})
+    solvers, problems = {p.solver: p.version for p in plans}, {p.problem: p.fingerprint for p in plans}
+    found = _mixed(manifest, solvers, problems)
     told = {name for names in found.values() for name in names}
     for what, asked in (("version", solvers), ("fingerprint", problems)):
         changed: dict[tuple[str, str], list[str]] = {}
-        for name in asked:
-            first, now = manifest.settings.codes.get(name), codes.get(name)
+        for name, version in asked.items():
+            first, now = manifest.settings.codes.get(key(name, version)), codes.get(key(name, version))
             if name not in told and first is not None and now is not None and is_other_code(first, now):
                 changed.setdefault((first, now), []).append(name)
         for names in changed.values():
+            their = "its" if len(names) == 1 else "their"
             clause = (
-                f"the code of {listed(names)}, or a value that it names, has changed since the first run in this "
-                f"study, but the {what} has not: stored runs count all the same; {_advice(what)}"
+                f"the code of {listed(names)}, or a value that it names, has changed since {their} first stored run, "
+                f"but the {what} has not: stored runs count all the same; {_advice(what)}"
             )
             found[clause] = names
     return found
 
 
-def mixed(manifest: Manifest, names: Container[str] | None = None) -> dict[str, list[str]]:
-    """Clauses that tell of solvers and problems whose runs are of different code under one name, and these names.
+def mixed(manifest: Manifest) -> list[str]:
+    """Clauses that tell of solvers and problems, of a study or of several, whose runs are of different code."""
+    return [*_mixed(manifest, manifest.solvers, manifest.problems)]
 
-    Args:
-        manifest: of the study, or of several.
-        names: those that are asked for; None: all.
-    """
-    several = [name for name, code in manifest.settings.codes.items() if is_of_several(code)]
+
+def _mixed(manifest: Manifest, solvers: Mapping[str, str], problems: Mapping[str, str]) -> dict[str, list[str]]:
+    several = {name for name, code in manifest.settings.codes.items() if is_of_several(code)}
     found = {}
-    for what, known in (("version", manifest.solvers), ("fingerprint", manifest.problems)):
-        own = [name for name in several if name in known and (names is None or name in names)]
+    for what, asked in (("version", solvers), ("fingerprint", problems)):
+        own = [name for name, version in asked.items() if key(name, version) in several]
         if own:
             found[f"the runs of {listed(own)} are of different code under one {what}; {_advice(what)}"] = own
     return found

@@ -51,8 +51,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
         with_reference: "True", or the folder of the reference study that it was compared with.
         given: solvers and problems that were objects of a Python session; their names find nothing elsewhere.
         sees: what solvers see that see more than values, "images" or "gradients"; of all that were ever asked for.
-        codes: hashes of the code of one's own solvers and problems, by Python's version, as they were first asked for
-            in their version, or with their fingerprint; of all that were ever asked for.
+        codes: hashes of the code of one's own solvers and problems (`amb.study.codes`), as they were first asked for in
+            their version, or with their fingerprint; of all that were ever asked for.
     """
 
     solvers: tuple[str, ...] = ()

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from amb.errors import StudyError
+from amb.errors import AmbError, StudyError
 from amb.file_identity import Identity
 from amb.kept_path import KeptPath
 from amb.reloaded import Reloaded
 from amb.study import journal_0_1
 from amb.study.changes import changes, edited
-from amb.study.codes import several
+from amb.study.codes import key, several, with_all_parts
 from amb.study.compact import compact
 from amb.study.durable import flush_folder, make_folder, rename, write_whole
 from amb.study.environment import environment
@@ -130,8 +130,13 @@ class Study(Reloaded):
             )
         return Manifest()
 
-    def describe(self, plans: Sequence[RunPlan], settings: Settings) -> list[str]:
+    def describe(self, plans: Sequence[RunPlan], settings: Settings, *, retry: bool = False) -> list[str]:
         """Write the manifest: versions, environment, settings, and every problem and solver that was ever asked for.
+
+        Args:
+            plans: what is asked now.
+            settings: the whole request.
+            retry: whether failed runs will be resumed.
 
         Returns:
             Why earlier runs of the study are not used for these plans, one sentence for each reason.
@@ -143,24 +148,30 @@ class Study(Reloaded):
 
         def added(old: Manifest) -> Manifest:
             edits = edited(old, plans, settings.codes)
-            reasons.extend([*changes(old, plans), *edits])
+            ahead = plans
+            if edits or changes(old, plans, plans):  # otherwise no run is looked up
+                ahead = [plan for plan in plans if not self._surely_holds(plan, settings.timing, retry)]
+            reasons.extend([*changes(old, plans, ahead), *edits])
             earlier = {name: sees for name, sees in old.settings.sees.items() if name not in settings.solvers}
             solvers = {**old.solvers, **{p.solver: p.version for p in plans}}
             problems = {**old.problems, **{p.problem: p.fingerprint for p in plans}}
-            first = {
-                name: code
+            asked = {key(*each) for p in plans for each in ((p.solver, p.version), (p.problem, p.fingerprint))}
+            now = {name: code for name, code in settings.codes.items() if name in asked}
+            codes = now | {
+                name: with_all_parts(code, now[name]) if name in now else code
                 for name, code in old.settings.codes.items()
-                if (solvers.get(name), problems.get(name)) == (old.solvers.get(name), old.problems.get(name))
             }
             other = {name for names in edits.values() for name in names}
-            new = (p for p in plans if {p.solver, p.problem} & other and not self.run_file(p.run_id).exists())
-            first |= {name: several(first[name]) for p in new for name in {p.solver, p.problem} & other}
+            for p in ahead:
+                for name, version in ((p.solver, p.version), (p.problem, p.fingerprint)):
+                    if name in other:
+                        codes[key(name, version)] = several(codes[key(name, version)])
             return replace(
                 old.going_on(environment()),
                 settings=replace(
                     settings,
                     sees=dict(sorted({**earlier, **settings.sees}.items())),
-                    codes=dict(sorted({**settings.codes, **first}.items())),
+                    codes=dict(sorted(codes.items())),
                 ),
                 problems=dict(sorted(problems.items())),
                 solvers=dict(sorted(solvers.items())),
@@ -223,6 +234,39 @@ class Study(Reloaded):
     def save(self, record: RunRecord, trace: Trace) -> None:
         """Write a finished run whole."""
         write_run(self.run_file(record.plan.run_id), record, trace)
+
+    def holds(self, plan: RunPlan, *, timing: bool = False, retry: bool = False) -> bool:
+        """Whether the run of a plan is finished, so that it needs no more queries.
+
+        Args:
+            plan: the run.
+            timing: whether it must have had the machine to itself.
+            retry: whether a failed one is resumed.
+
+        Raises:
+            StudyError: its file is damaged.
+        """
+        ending = self.ending(plan)
+        if ending is None:
+            return False
+        status, timed = ending.status, ending.timing
+        if ending.budget > plan.budget:
+            loaded = self.load(plan)
+            if loaded is None:  # another process has just moved it away
+                return False
+            status, timed = loaded[0].status, loaded[0].timing
+        if status != "ok":
+            return not retry
+        if ending.budget < plan.budget or (timing and not timed):
+            return False
+        # A failed run that spent its budget is retried like any other, unless the study holds a longer version of it.
+        return not (retry and ending.failed and ending.budget == plan.budget)
+
+    def _surely_holds(self, plan: RunPlan, timing: bool, retry: bool) -> bool:
+        try:
+            return self.holds(plan, timing=timing, retry=retry)
+        except AmbError:  # it is repeated, or refused when it is its turn
+            return False
 
     def load(self, plan: RunPlan) -> tuple[RunRecord, Trace] | None:
         """The finished run of a plan, or None.

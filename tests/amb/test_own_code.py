@@ -17,6 +17,7 @@ from amb.catalogue.given import Given, name_solvers
 from amb.catalogue.own_code import codes_of
 from amb.catalogue.solvers import resolve
 from amb.stats.question import Question
+from amb.study.codes import is_of_several, is_other_code, several, with_all_parts
 from amb.study.manifest import Manifest, Settings, union
 from amb.study.merge import merge
 from amb.study.published import open_study
@@ -41,7 +42,7 @@ class Mine(Solver):
         return candidates(self.space, self.rng, limit)
 """
 REVERSED = "space.sample(n, rng)[:, ::-1]"
-TOLD = "has changed since the first run in this study, but the version has not"
+TOLD = "has changed since its first stored run, but the version has not"
 
 
 @pytest.fixture
@@ -100,6 +101,50 @@ def test_runs_of_different_code_are_told_of_whatever_the_code_is_now(mine, tmp_p
     assert warnings(mine(version="2"), study) == []
 
 
+def test_runs_that_other_code_extends_are_told_of(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Each held queries of two codes, and once the edit was undone nothing said so."""
+    study = tmp_path / "st"
+    warnings(mine(), study)
+    for candidates in (REVERSED, REVERSED[: REVERSED.index("[")]):
+        (told,) = warnings(mine(candidates=candidates), study, budget=12)
+        assert "are of different code under one version" in told
+
+
+def test_a_version_that_comes_back_has_the_runs_that_it_had(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The log said that it runs again, which it did not, and an edit in between was not told."""
+    study = tmp_path / "st"
+    for version in ("1", "2"):
+        assert warnings(mine(version=version), study) == []
+    assert "runs again" in (study / "log.jsonl").read_text(encoding="utf-8")
+    (study / "log.jsonl").unlink()
+    assert warnings(mine(), study) == []
+    (told,) = warnings(mine(candidates=REVERSED), study)
+    assert TOLD in told
+    assert "runs again" not in (study / "log.jsonl").read_text(encoding="utf-8")
+    one, other = tmp_path / "one", tmp_path / "other"
+    warnings(mine(), one)
+    warnings(mine(candidates=REVERSED, version="2"), other, seeds="3..4")
+    merge(tmp_path / "both", [one, other])
+    assert warnings(mine(), tmp_path / "both") == [], "versions differ where code does"
+
+
+def test_code_that_is_not_the_references_is_told_of(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Its stored runs stood in the table as if they were those of today's code."""
+    reference, study = tmp_path / "reference", tmp_path / "st"
+    amb.compare(mine(), PROBLEM, study=reference, budget=8, seeds=1, progress=False)
+    assert warnings(mine(), tmp_path / "same", with_reference=reference) == []
+    (told,) = warnings(edited := mine(candidates=REVERSED), study, with_reference=reference)
+    assert TOLD in told
+    assert TOLD in (study / "log.jsonl").read_text(encoding="utf-8")
+    result = amb.open(study, solvers=[edited, "random"], problems=PROBLEM, reference=reference)
+    assert any(TOLD in warning for warning in result.warnings)
+
+    highest = FunctionProblem(lambda rows: rows.max(axis=1).astype(float), PROBLEM.space, id=PROBLEM.id)
+    other = {"study": tmp_path / "other", "with_reference": reference, "progress": False}
+    result = amb.compare([mine(), "random"], highest, **other)  # type: ignore[arg-type]
+    assert any("p/q/r/0 are of different code under one fingerprint" in warning for warning in result.warnings)
+
+
 def test_studies_of_different_code_that_become_one_are_told_of(mine, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     one, other = tmp_path / "one", tmp_path / "other"
     warnings(mine(), one)
@@ -151,6 +196,55 @@ def test_the_code_of_any_callable_object_is_told(tmp_path: Path) -> None:
 
     assert codes(Scaled(1.0)) == codes(Scaled(1.0)) != codes(Scaled(2.0))
     assert codes(partial(np.mean, axis=1)) == codes(partial(np.mean, axis=1)) != codes(partial(np.max, axis=1))
+
+
+class Gain:
+    """A model that a target is given."""
+
+    def of(self, image: np.ndarray) -> float:
+        return float(image.mean()) / 255
+
+
+class Doubled(Gain):
+    """The same, edited."""
+
+    def of(self, image: np.ndarray) -> float:
+        return 2 * float(image.mean()) / 255
+
+
+class Cell(amb.Target):
+    """One unit, by a model that is loaded on first use, as large ones are."""
+
+    name, shape, fingerprint, layers = "cell", (32, 32, 3), "cell-1", {"only": 1}
+
+    def __init__(self, load: type[Gain]) -> None:
+        self.loaded = {"load": [load], "model": None}
+
+    def activations(self, images, units):  # type: ignore[no-untyped-def]
+        self.loaded["model"] = self.loaded["load"][0]()
+        return np.array([self.loaded["model"].of(image) for image in images])
+
+
+def test_an_edit_of_what_a_target_was_given_is_told_of(tmp_path: Path) -> None:
+    def told(model: type[Gain]) -> list[str]:
+        problem = amb.target(Cell(model)).problem("toy", 0, layer="only")
+        for _ in range(2):  # the second time it is loaded
+            result = amb.compare("random", problem, budget=8, seeds=1, study=tmp_path, progress=False)
+        return [warning for warning in result.warnings if "code of toy/cell/only/0" in warning]
+
+    assert told(Gain) == []
+    assert told(Doubled)
+    assert told(Gain) == []
+
+
+def test_what_is_loaded_on_first_use_is_no_edit_and_an_edit_of_it_is_one() -> None:
+    first, loaded, edited = "3.11 a", "3.11 a+b", "3.11 a+c"
+    assert not is_other_code(first, loaded)
+    assert not is_other_code(loaded, first)
+    assert with_all_parts(first, loaded) == with_all_parts(loaded, first) == loaded
+    assert is_other_code(loaded, edited)
+    assert not is_of_several(loaded)
+    assert is_of_several(several(loaded))
 
 
 PARTS = """
