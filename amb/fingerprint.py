@@ -47,7 +47,7 @@ _GLOBAL_RANDOM_STATE = getattr(np.random.normal, "__self__", None)
 """Seeded by the system in every process; distributions of scipy hold it."""
 
 
-def fingerprint(*parts: object) -> str:
+def fingerprint(*parts: object, lenient: bool = False) -> str:
     """A hash of some objects' content, 16 hexadecimal digits, the same in every process of one Python version.
 
     A function counts with its byte code, its constants, defaults and attributes, the values that it captures, and what
@@ -57,12 +57,17 @@ def fingerprint(*parts: object) -> str:
     object's values, counts with its file, and so do those that this one imports. Code of installed packages counts
     with its name only.
 
+    Args:
+        parts: the objects.
+        lenient: whether an object whose content cannot be told, such as a lock or an open file, counts with its class,
+            as does one that holds it.
+
     Raises:
         SpecError: an object whose content cannot be told; the message names it.
     """
     try:
         environment = Environment()
-        text = _Content(environment).of(parts) + environment.of_named()
+        text = _Content(environment, lenient=lenient).of(parts) + environment.of_named()
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
     except AmbError:
         raise
@@ -79,12 +84,18 @@ class _Content:
         environment: receives what is read of the environment.
         within: the objects that are being looked through, by identity, and how many there were before each.
         pickled: classes of objects that Python has pickled for their content, which leaves a note in them.
+        lenient: see `fingerprint`.
     """
 
     def __init__(
-        self, environment: Environment, within: dict[int, int] | None = None, pickled: Iterable[type] = ()
+        self,
+        environment: Environment,
+        within: dict[int, int] | None = None,
+        pickled: Iterable[type] = (),
+        *,
+        lenient: bool = False,
     ) -> None:
-        self._environment = environment
+        self._environment, self._lenient = environment, lenient
         self._within = dict(within or {})
         self._pickled = set(pickled)
         # The objects themselves are kept: a new one must not get the identity of one that is gone.
@@ -105,9 +116,15 @@ class _Content:
             return f"again {len(self._within) - self._within[key]}"
         self._within[key] = len(self._within)
         digest = hashlib.sha256()
-        for token in self._tokens(value):
-            digest.update(token.encode(errors="surrogatepass") + b"\0")
-        del self._within[key]
+        try:
+            for token in self._tokens(value):
+                digest.update(token.encode(errors="surrogatepass") + b"\0")
+        except SpecError:
+            if not self._lenient:
+                raise
+            digest = hashlib.sha256(f"untold {type(value).__module__}.{type(value).__qualname__}".encode())
+        finally:
+            del self._within[key]
         self._known[key] = value, digest.hexdigest()
         return digest.hexdigest()
 
@@ -124,7 +141,8 @@ class _Content:
             yield from map(self.of, value)
         elif isinstance(value, set | frozenset) and type(value) in (set, frozenset):
             # Each alone: the order of a set differs between processes, and a cycle reads differently from each end.
-            alone = [(entry, _Content(self._environment, self._within, self._pickled)) for entry in value]
+            more = self._environment, self._within, self._pickled
+            alone = [(entry, _Content(*more, lenient=self._lenient)) for entry in value]
             yield "set " + " ".join(sorted(content.of(entry) for entry, content in alone))
             self._pickled.update(*(content._pickled for _, content in alone))
         elif isinstance(value, memoryview):
@@ -188,7 +206,12 @@ class _Content:
             named = (getattr(value, name, None) for name in _BESIDE_FINGERPRINT)
             yield f"fingerprint {known} {[one for one in named if isinstance(one, str)]}"
         else:
-            yield from self._instance(value)
+            # What it holds besides is its state at the time: a console's width, or the position in a file.
+            lenient, self._lenient = self._lenient, False
+            try:
+                yield from self._instance(value)
+            finally:
+                self._lenient = lenient
 
     def _array(self, value: "np.ndarray | np.generic") -> Iterator[str]:
         yield f"{'array' if isinstance(value, np.ndarray) else 'number'} {value.dtype} {value.dtype.str} {value.shape}"

@@ -24,6 +24,8 @@ from amb.installed import installed
 from amb.spec import ProblemId, Spec
 from amb.study.codes import code_of, key
 
+_Part = tuple[str, object]
+"""What it is, and the part itself: parts of one kind are compared."""
 MOST_HELD = 1000
 """Objects that are looked through for the code that one of one's own holds: some hold millions of numbers."""
 
@@ -39,45 +41,42 @@ def codes_of(solvers: Iterable[SolverSpec], problems: Mapping[str, Problem], giv
         problems: by the ids that they were asked for by.
         given: what was given as an object; other problems are of a family.
     """
-    parts: dict[str, list[object]] = {}
+    parts: dict[str, list[_Part]] = {}
     for solver in solvers:
         if solver.made_of is None:
-            parts[key(str(solver), solver.cls.version)] = _own([solver.cls])
+            parts[key(str(solver), solver.cls.version)] = [("part", solver.cls)]
     looked_through: dict[int, tuple[object, list[object]]] = {}  # units of one network share it
     for name, problem in problems.items():
         if problem.made_of is None:
             with contained():
-                found = []
-                for each in _composed_of(problem, named=name not in given.problems):
+                found: list[_Part] = []
+                for kind, each in _composed_of(problem, named=name not in given.problems):
                     if id(each) not in looked_through:
                         looked_through[id(each)] = each, _held(each)
-                    found += looked_through[id(each)][1]
+                    found += [(kind, held) for held in looked_through[id(each)][1]]
                 if name in given.problems and isinstance(problem, FunctionProblem):  # a family's class has theirs
-                    found += [each for each in (problem.function, problem.render) if each is not None]
-                parts[key(name, problem.fingerprint)] = _own(found)
+                    found += [("function", each) for each in (problem.function, problem.render) if each is not None]
+                parts[key(name, problem.fingerprint)] = found
     hashes: dict[int, str | None] = {}
     codes = {}
-    for name, own in parts.items():
-        for part in own:
+    for name, some in parts.items():
+        own = [(kind, part) for kind, part in some if not (isinstance(part, type | FunctionType) and installed(part))]
+        for _, part in own:
             if id(part) not in hashes:
                 hashes[id(part)] = _hash(part)
-        if known := [code for part in own if (code := hashes[id(part)]) is not None]:
+        if known := [(kind, code) for kind, part in own if (code := hashes[id(part)]) is not None]:
             codes[name] = code_of(f"{sys.version_info.major}.{sys.version_info.minor}", known)
     return codes
 
 
-def _own(parts: Iterable[object]) -> list[object]:
-    """Those that are no classes or functions of installed packages."""
-    return [part for part in parts if not (isinstance(part, type | FunctionType) and installed(part))]
-
-
-def _composed_of(problem: Problem, *, named: bool) -> Iterator[object]:
+def _composed_of(problem: Problem, *, named: bool) -> Iterator[_Part]:
     """Objects that a problem's values come from."""
-    yield problem
+    yield "part", problem
     for held in getattr(problem, "__dict__", {}).values():
-        yield from (each for each in getattr(held, "__dict__", {}).values() if isinstance(each, Generator | Target))
+        parts = getattr(held, "__dict__", {}).values()
+        yield from (("part", each) for each in parts if isinstance(each, Generator | Target))
     if named:
-        yield catalogue.family(ProblemId.parse(Spec.parse(problem.id).name).pair)
+        yield "family", catalogue.family(ProblemId.parse(Spec.parse(problem.id).name).pair)
 
 
 def _held(part: object) -> list[object]:
@@ -110,6 +109,6 @@ def _held(part: object) -> list[object]:
 def _hash(part: object) -> str | None:
     try:
         with contained():
-            return fingerprint(part)
-    except AmbError:  # it names an open file, say
+            return fingerprint(part, lenient=True)
+    except AmbError:  # its objects are nested too deeply, say
         return None

@@ -56,18 +56,18 @@ def edited(manifest: Manifest, plans: Sequence[RunPlan], codes: Mapping[str, str
         codes: hashes of their code as it is now; see `amb.study.manifest.Settings`.
 
     Returns:
-        Clauses without a full stop, and the names that each tells of: those that changed together share one.
+        Clauses without a full stop, and the names that each tells of.
     """
     solvers, problems = {p.solver: p.version for p in plans}, {p.problem: p.fingerprint for p in plans}
     found = _mixed(manifest, solvers, problems)
     told = {name for names in found.values() for name in names}
     for what, asked in (("version", solvers), ("fingerprint", problems)):
-        changed: dict[tuple[str, str], list[str]] = {}
+        names = []
         for name, version in asked.items():
             first, now = manifest.settings.codes.get(key(name, version)), codes.get(key(name, version))
             if name not in told and first is not None and now is not None and is_other_code(first, now):
-                changed.setdefault((first, now), []).append(name)
-        for names in changed.values():
+                names.append(name)
+        if names:
             their = "its" if len(names) == 1 else "their"
             clause = (
                 f"the code of {listed(names)}, or a value that it names, has changed since {their} first stored run, "

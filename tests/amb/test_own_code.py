@@ -49,7 +49,7 @@ TOLD = "has changed since its first stored run, but the version has not"
 def mine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     """The class of a file that is written anew, as in another session, with what is given changed in it."""
 
-    def written(*, step: int = 1, candidates: str = "space.sample(n, rng)", version: str = "1") -> type[Solver]:
+    def written(*, step: object = 1, candidates: str = "space.sample(n, rng)", version: str = "1") -> type[Solver]:
         file = tmp_path_factory.mktemp("session") / "edited_solver.py"
         file.write_text(CODE.format(step=step, candidates=candidates, version=version))
         spec = spec_from_file_location(file.stem, file)
@@ -238,13 +238,47 @@ def test_an_edit_of_what_a_target_was_given_is_told_of(tmp_path: Path) -> None:
 
 
 def test_what_is_loaded_on_first_use_is_no_edit_and_an_edit_of_it_is_one() -> None:
-    first, loaded, edited = "3.11 a", "3.11 a+b", "3.11 a+c"
+    first, loaded, edited = "3.11 part:a", "3.11 part:a+part:b", "3.11 part:a+part:c"
     assert not is_other_code(first, loaded)
     assert not is_other_code(loaded, first)
     assert with_all_parts(first, loaded) == with_all_parts(loaded, first) == loaded
     assert is_other_code(loaded, edited)
+    assert not is_other_code("3.11 family:a", "3.11 function:b"), "nothing to compare"
+    assert with_all_parts("3.11 family:a", "3.11 function:b") == "3.11 family:a+function:b"
     assert not is_of_several(loaded)
     assert is_of_several(several(loaded))
+    assert with_all_parts(several(first), loaded) == several(first)
+
+
+def test_a_family_by_name_and_as_an_object_is_one_code(tmp_path: Path) -> None:
+    """Its problems' functions were compared with its class, and the study was marked for ever."""
+    (tmp_path / "parts.py").write_text(PARTS.format(gain=40))
+    asked = "--plugin parts.py -s random -p own/bowl/l/0..2 -b 8 --seeds 1 --study st"
+    assert command("run", *asked.split(), cwd=tmp_path).returncode == 0
+    spec = spec_from_file_location("parts", tmp_path / "parts.py")
+    assert spec is not None
+    assert spec.loader is not None
+    parts = module_from_spec(spec)
+    spec.loader.exec_module(parts)
+    result = amb.compare("random", parts.Bowl(), budget=8, seeds=2, study=tmp_path / "st", progress=False)
+    assert not any("code of" in warning or "different code" in warning for warning in result.warnings)
+    (tmp_path / "parts.py").write_text(PARTS.format(gain=5))
+    assert "the code of own/bowl/l/0, own/bowl/l/1 and 1 more" in command("run", *asked.split(), cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    "what", ["__import__('threading').Lock()", "open(__file__)", "[__import__('logging').StreamHandler()]"]
+)
+def test_code_that_names_a_lock_or_an_open_file_is_told_apart(mine, what: str) -> None:  # type: ignore[no-untyped-def]
+    """Nothing tells what these are, and of such a class no edit was noticed."""
+
+    def codes(candidates: str) -> dict[str, str]:
+        named = f"(STEP, {candidates})[1]"
+        return codes_of(name_solvers([mine(step=what, candidates=named)])[1].values(), {}, Given())
+
+    usual = codes("space.sample(n, rng)")
+    assert len(usual) == 1
+    assert codes("space.sample(n, rng)") == usual != codes("space.sample(n, rng) * 0")
 
 
 PARTS = """
@@ -290,6 +324,7 @@ def test_code_is_compared_within_one_version_of_python() -> None:
     def codes(*each: str) -> dict[str, str]:
         return dict(union([Manifest(settings=Settings(codes={"mine": code})) for code in each]).settings.codes)
 
-    assert codes("3.11 a", "3.12 b") == {"mine": "3.11 a"}
-    assert codes("3.11 a", "3.11 a") == {"mine": "3.11 a"}
-    assert codes("3.11 a", "3.11 b", "3.11 a") == {"mine": "3.11 several"}
+    assert codes("3.11 p:a", "3.12 p:b") == {"mine": "3.11 p:a"}
+    assert codes("3.11 p:a", "3.11 p:a") == {"mine": "3.11 p:a"}
+    assert codes("3.11 p:a", "3.11 p:b", "3.11 p:a") == {"mine": "3.11 several"}
+    assert codes("3.11 p:a", "3.11 several") == {"mine": "3.11 several"}

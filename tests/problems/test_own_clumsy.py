@@ -245,6 +245,23 @@ def _exit(y):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        ([np.zeros((32, 32, 3), np.uint8)] * 2, r"takes images uint8 \[n, 32, 32, 3\], not list"),
+        (None, "not NoneType"),
+        (np.ma.masked_equal(np.zeros((2, 32, 32, 3), np.uint8), 0), "not masked ones"),
+    ],
+    ids=["list", "nothing", "masked"],
+)
+def test_what_is_no_array_of_images_is_refused(images, says: str) -> None:  # type: ignore[no-untyped-def]
+    target = amb.target(torch.nn.Conv2d(3, 2, 5), layer="output", name="own")
+    with pytest.raises(SpecError, match=says):
+        target.activations(images, [("output", 0)] * 2)
+    with pytest.raises(SpecError, match=says):
+        target.all_activations(images, [("output", 0)])
+
+
+@pytest.mark.parametrize(
     ("network", "says"),
     [
         (Painter(_exit), "its module fails on .*SystemExit: 3"),

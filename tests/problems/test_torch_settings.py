@@ -18,6 +18,7 @@ PROBLEMS = (
     "mnist-sngan/mnist-snn/sn2/3",
     "cifar10-sngan/ann-resnet/layer2.0.relu/3",
     "cifar10-sngan/ann-vgg/features.4/3",
+    "cifar10-sngan-int8/ann-vgg/classifier/3",
 )
 SCRIPT = """
 import json, sys
@@ -70,11 +71,39 @@ def usual() -> dict[str, list[str]]:
             "torch.autocast('cpu', torch.bfloat16).__enter__()",  # of float32: with another default it does nothing
             "torch.backends.mkldnn.matmul.fp32_precision = torch.backends.mkldnn.conv.fp32_precision = 'bf16'",
         ),
+        ("torch.set_default_dtype(torch.float16)",),
     ],
-    ids=["types and devices", "bfloat16"],
+    ids=["types and devices", "bfloat16", "half precision by default"],
 )
 def test_shipped_networks_compute_as_ever_whatever_is_set_for_all_of_torch(
     usual: dict[str, list[str]], settings: tuple[str, ...]
 ) -> None:
     """Every kind of generator and target gives the same bits; settings and random numbers stay as they were."""
     assert _answers("; ".join(settings)) == usual
+
+
+OWN = """
+import sys, numpy as np, torch
+torch.manual_seed(0)
+net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(6272, 6))
+paint = torch.nn.Sequential(torch.nn.Linear(8, 3072), torch.nn.Tanh(), torch.nn.Unflatten(1, (3, 32, 32)))
+exec(sys.argv[1])
+import amb
+target, generator = amb.target(net, layer="3", name="mine"), amb.generator(paint, latent_dim=8, name="drawn")
+images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+pictures = generator.images(np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32))
+values = target.activations(images, [("3", 1)] * 3)
+print(target.fingerprint, generator.fingerprint, [value.hex() for value in values.tolist()], pictures.sum())
+"""
+
+
+def test_own_networks_are_the_same_whatever_is_set_for_all_of_torch() -> None:
+    """Their fingerprints were others, so that every run was repeated; and so were values that a target gave itself."""
+
+    def answers(setting: str) -> str:
+        done = subprocess.run([sys.executable, "-c", OWN, setting], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    changed = "torch.set_float32_matmul_precision('medium'); torch.backends.mkldnn.enabled = False"
+    assert answers(changed) == answers("")

@@ -20,6 +20,7 @@ from amb.imported_torch import imported_torch
 from amb.interruption import from_user
 from amb_problems.generators.padding import Padding
 from amb_problems.generators.torch_generator import TorchGenerator
+from amb_problems.torch_state import usual_torch
 
 if TYPE_CHECKING:  # generators are listed without torch
     import torch
@@ -108,7 +109,7 @@ class ModuleGenerator(TorchGenerator):
     def fingerprint(self) -> str:  # type: ignore[override]
         """A hash of weights, attributes and the images of fixed latents, made on the CPU."""
         if "_print" not in self.__dict__:
-            with contained():
+            with contained(), usual_torch():
                 self.__dict__["_print"] = self.on("cpu")._hashed()
         return str(self.__dict__["_print"])
 
@@ -128,6 +129,7 @@ class ModuleGenerator(TorchGenerator):
             "pixels": f"{self._scale[0]:g} is black, {self._scale[1]:g} is white",
         }
 
+    @usual_torch()
     def encode(self, images: UInt8Array) -> Latents:
         """Latents, or codes, of images uint8 [n, h, w, c]: float32 [n, latent_dim].
 

@@ -21,6 +21,7 @@ from amb_problems import checkpoint
 from amb_problems.cards import Card, SNGANCard
 from amb_problems.generators.padding import Padding
 from amb_problems.threads import one_thread_each
+from amb_problems.torch_state import usual_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,6 +64,12 @@ class TorchGenerator(Reloaded, Generator):
 
         return GeneratorView(self, grid, device=self.device)
 
+    @usual_torch()
+    def images(self, latents: ArrayLike) -> UInt8Array:
+        """Whatever is set for all calls of torch; see the contract."""
+        return super().images(latents)
+
+    @usual_torch()
     def device_images(self, latents: Latents) -> "Tensor":
         """The same images, uint8 [n, h, w, c], left on the device."""
         import torch

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from amb.contracts.images import check_images
 from amb.contracts.space import FloatArray
 from amb.contracts.target import Target, check_pairs
 from amb.errors import SpecError, unknown
 from amb_problems.targets.softmax import softmax
+from amb_problems.torch_state import usual_torch
 
 if TYPE_CHECKING:  # heavy imports wait until the module is needed
     from torch import Tensor
@@ -46,13 +48,15 @@ class ModuleTarget(Target):
     def responses(self) -> "Responses":
         """The module with its hooks; loaded on first use."""
 
+    @usual_torch()
     def activations(self, images: "Images", units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of unit `units[i]`, a (layer, channel) pair, for image `i`: float64 `[n]`.
 
         Raises:
             SpecError: no such layer or unit, or images of the wrong shape or type.
         """
-        check_pairs(units, len(images) if np.ndim(images) == 4 else None)
+        check_images(images, self.shape, f"target {self.name}")
+        check_pairs(units, len(images))
         self._check(units)
         rows: dict[str, list[int]] = {}
         for row, (layer, _) in enumerate(units):
@@ -72,6 +76,7 @@ class ModuleTarget(Target):
 
     device_activations = activations
 
+    @usual_torch()
     def all_activations(self, images: "Images", units: Sequence[tuple[str, int]]) -> FloatArray:
         """The activation of every unit for every image: float64 `[n, len(units)]`, in one pass.
 
@@ -91,6 +96,7 @@ class ModuleTarget(Target):
             result[:, columns] = self.scales[layer](wanted, values) if layer in self.scales else values
         return result
 
+    @usual_torch()
     def relaxed(self, pixels: "Tensor", layer: str) -> "Tensor":
         """Differentiable activations of a layer's units: float32 `[n, units]` of pixels `[n, h, w, c]` in 0..255.
 
@@ -115,6 +121,7 @@ class ModuleTarget(Target):
         """Maps of the module's rectifiers or, if it has none, of all its layers, through which gradients flow."""
         return self.responses.maps(pixels)
 
+    @usual_torch()
     def class_scores(self, images: "Images") -> FloatArray:
         """The raw class output, float64 `[n, classes]`."""
         assert self.output is not None

@@ -20,6 +20,7 @@ from amb.foreign import contained, in_a_line
 from amb.imported_torch import imported_torch
 from amb.interruption import from_user
 from amb_problems.targets.plain.module import ModuleTarget
+from amb_problems.torch_state import usual_torch
 
 if TYPE_CHECKING:  # targets are listed without torch
     from torch import Tensor, nn
@@ -156,6 +157,7 @@ class OwnTarget(ModuleTarget):
         """How many forward passes make a presentation; None: one, and steps are the module's own affair."""
         return self._frames
 
+    @usual_torch()
     def frame_activations(
         self, n: int, frames: "Callable[[int], UInt8Array]", layer: str, units: tuple[int, ...]
     ) -> FloatArray:
@@ -331,7 +333,7 @@ class _Shared:
         """What is kept under a key, made when it is first asked for."""
         with self._lock:
             if key not in self._made:
-                with contained():
+                with contained(), usual_torch():
                     self._made[key] = make()
             return self._made[key]
 

@@ -278,9 +278,8 @@ class Responses:
         return jobs
 
     def _checked(self, images: Images) -> Tensor:
-        pixels = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
-        check_images(pixels, self.source.shape, f"target {self.source.name}")
-        return pixels
+        check_images(images, self.source.shape, f"target {self.source.name}")
+        return images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
 
     def _seeds(self, images: Tensor) -> "AbstractContextManager[None]":
         if self.plan.identity is None:

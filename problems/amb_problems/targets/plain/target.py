@@ -95,7 +95,7 @@ class PlainTarget(Reloaded, ModuleTarget):
             make = partial(PLAIN_NETWORKS[card.network], **card.arguments)
             weights = {name: tensor for name, tensor in tensors.items() if "/" not in name}
             checkpoint.compare_sizes(weights, make)
-            network = make()
+            network = make().float()  # torch's default dtype is the user's
             known = network.state_dict()
             network.load_state_dict({name: tensor.to(known[name].dtype) for name, tensor in weights.items()})
             scales = {layer: Scale.of(tensors, layer, units=shape[0]) for layer, shape in card.layers.items()}
