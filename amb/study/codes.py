@@ -54,13 +54,13 @@ def is_of_several(code: str) -> bool:
 
 
 def marked(united: Mapping[str, str], parts: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The codes of a united study, with what stands for different code where a part of it has another one."""
-    differ = {
-        name
-        for part in parts
-        for name, code in part.items()
-        if is_other_code(code, united[name]) or is_of_several(code)
-    }
+    """The codes of a united study, with what stands for different code where two of its parts, or one, have that."""
+    first: dict[tuple[str, str], str] = {}
+    differ = set()
+    for name, code in (pair for part in parts for pair in part.items()):
+        known = first.setdefault((name, _read(code)[0]), code)  # of the same version of Python
+        if is_of_several(code) or is_other_code(code, known):
+            differ.add(name)
     return {name: several(code) if name in differ else code for name, code in united.items()}
 
 

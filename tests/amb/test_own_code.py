@@ -328,3 +328,5 @@ def test_code_is_compared_within_one_version_of_python() -> None:
     assert codes("3.11 p:a", "3.11 p:a") == {"mine": "3.11 p:a"}
     assert codes("3.11 p:a", "3.11 p:b", "3.11 p:a") == {"mine": "3.11 several"}
     assert codes("3.11 p:a", "3.11 several") == {"mine": "3.11 several"}
+    assert codes("3.12 p:c", "3.11 several") == {"mine": "3.12 several"}
+    assert codes("3.12 p:c", "3.11 p:a", "3.11 p:b") == {"mine": "3.12 several"}
