@@ -16,6 +16,7 @@ from amb import variables
 from amb.interruption import from_user, is_a
 from amb.process_settings import ProcessSettings
 from amb.streams import Streams
+from amb.torch_precision import without_autocast
 
 T = TypeVar("T")
 
@@ -95,16 +96,18 @@ class contained:
 
     A change of the working directory is undone: relative paths of studies depend on it. So is a change of the mask of
     new files, or nobody may read the results. So is a closed or replaced stdout or stderr: results are printed there; a
-    filter that turns warnings into errors, those of other code, too; and a change of the `ProcessSettings`.
+    filter that turns warnings into errors, those of other code, too; and a change of the `ProcessSettings`. A caller's
+    autocast is not in force meanwhile: what is computed here does not depend on who asked.
     Variables of the environment stay, and are noted.
     A process that the code forked and that comes back from it, by returning or by an exception, ends here: it would go
     on as a second bench, which writes into the same files.
     """
 
-    __slots__ = ("_before", "_process", "_settings", "_variables")
+    __slots__ = ("_autocast", "_before", "_process", "_settings", "_variables")
 
     def __enter__(self) -> None:
         self._process = os.getpid()
+        self._autocast = without_autocast()
         self._before = _OPEN.enter()
         self._variables = variables.found()
         self._settings = ProcessSettings() if works_alone() else None  # last: nothing of the bench is undone
@@ -112,6 +115,8 @@ class contained:
     def __exit__(self, *raised: object) -> None:
         if os.getpid() != self._process:
             os._exit(1)
+        if self._autocast is not None:
+            self._autocast.close()
         if self._settings is not None:
             self._settings.restore()
             variables.note_changes(self._variables)

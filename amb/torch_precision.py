@@ -3,6 +3,8 @@
 A script that sets a lower precision for its own networks would otherwise change the values of all others.
 """
 
+import sys
+from contextlib import ExitStack
 from typing import Any
 
 _FULL = ("none", "ieee", "highest")
@@ -27,6 +29,18 @@ def full_precision(found: Precision) -> Precision:
     if products in _FULL and convolutions in (None, *_FULL) and onednn:
         return found
     return ("highest", None, True) if convolutions is None else ("ieee", "ieee", True)
+
+
+def without_autocast() -> ExitStack | None:
+    """Leave torch's autocast, which rounds to 16 bits, until what is returned is closed; None: it is not in force."""
+    torch = sys.modules.get("torch")
+    is_enabled = getattr(torch, "is_autocast_enabled", None)  # it may be being imported
+    if torch is None or is_enabled is None or not (kinds := [kind for kind in ("cpu", "cuda") if is_enabled(kind)]):
+        return None
+    stack = ExitStack()
+    for kind in kinds:
+        stack.enter_context(torch.autocast(kind, enabled=False))
+    return stack
 
 
 def write_precision(torch: Any, precision: Precision) -> None:

@@ -18,6 +18,7 @@ from amb.errors import SpecError, StudyError
 from amb.meis.columns import MEIS
 from amb.meis.evolution import animate, check_animation, evolution_of
 from amb.spec import MEASUREMENT_OPTIONS, ProblemId, Spec, without_noise
+from amb.study.changes import mixed
 from amb.study.fit import misfit
 from amb.study.published import AnyStudy
 from amb.study.runs import RunPlan, RunRecord, Trace
@@ -39,7 +40,7 @@ class Found:
         table: one row for each input; `amb.meis.columns.MEIS` says what its columns hold.
         problem: a problem by its id.
         load: record and trace of the run behind a row of the table.
-        notes: which runs of the study are left out, without full stops.
+        notes: which runs of the study are left out, or of different code, without full stops.
     """
 
     table: pd.DataFrame
@@ -183,7 +184,7 @@ def found_in(
             raise StudyError(f"{study.shown} has lost a run of {plans[run_id].problem}")
         return stored
 
-    return Found(full, problem, load, notes)
+    return Found(full, problem, load, (*notes, *mixed(study.manifest)))
 
 
 def _drop_unknown(records: dict[str, RunRecord], problem: Callable[[str], Problem]) -> tuple[str, ...]:

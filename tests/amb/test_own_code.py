@@ -16,6 +16,7 @@ from amb import FunctionProblem, Solver, Space
 from amb.catalogue.given import Given, name_solvers
 from amb.catalogue.own_code import codes_of
 from amb.catalogue.solvers import resolve
+from amb.meis.found import found_in
 from amb.stats.question import Question
 from amb.study.codes import is_of_several, is_other_code, several, with_all_parts
 from amb.study.manifest import Manifest, Settings, union
@@ -318,6 +319,15 @@ def test_an_edited_generator_or_family_of_a_plug_in_is_told_of(tmp_path: Path, p
     first, second = (problems.replace("0..1", unit) for unit in "01")
     assert "the code of" not in said[0]
     assert said[1].count(f"the code of {first}, {second}, or a value that it names, has changed") == 1
+
+
+def test_measures_of_stimuli_tell_it_too(tmp_path: Path) -> None:
+    """Of each unit they take the run with the highest activation, which was that of the other code."""
+    for model, seeds in ((Gain, 1), (Doubled, 2)):
+        problem = amb.target(Cell(model)).problem("toy", 0, layer="only")
+        amb.compare("random", problem, budget=8, seeds=seeds, study=tmp_path, progress=False)
+    found = found_in(open_study(tmp_path), lambda _: problem)
+    assert any("toy/cell/only/0 are of different code" in note for note in found.notes)
 
 
 def test_code_is_compared_within_one_version_of_python() -> None:

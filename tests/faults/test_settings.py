@@ -239,3 +239,14 @@ def test_what_a_program_sets_for_all_of_jax_changes_no_solver(solver: str, packa
         for settings in ({}, others)
     ]
     assert asked[0] == asked[1] != ""
+
+
+def test_a_callers_autocast_reaches_no_solver_and_none_leaves_its_own() -> None:
+    """`inception-loop` trained its model in bfloat16 then, and the run counted as that of every other session."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with contained():
+            assert not torch.is_autocast_enabled("cpu")
+            torch.set_autocast_enabled("cpu", True)
+        assert torch.is_autocast_enabled("cpu")
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    assert not torch.is_autocast_enabled("cpu")

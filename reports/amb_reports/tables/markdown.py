@@ -152,6 +152,8 @@ def _omnibus(data: ReportData) -> str:
 def _settings(data: ReportData) -> str:
     lines = [f"| setting | value |\n| :--- | :--- |\n| scope | {scope(data.runs)} |"]
     for name, value in data.settings.items():
+        if name == "codes":  # hashes, for machines
+            continue
         words = ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
         lines.append(f"| {escape(name)} | {escape(words)} |")
     return "\n".join(lines)
