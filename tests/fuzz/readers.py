@@ -150,7 +150,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         Reader(
             "manifest",
             ((folder / "study" / "manifest.json").read_bytes(),),
-            _in(folder / "study" / "manifest.json", lambda: changes(Study(folder / "study").manifest, [PLAN])),
+            _in(folder / "study" / "manifest.json", lambda: changes(Study(folder / "study").manifest, [PLAN], [PLAN])),
         ),
         Reader("log", (study.log.path.read_bytes(),), _in(study.log.path, lambda: study_status(study))),
         Reader(
@@ -395,7 +395,7 @@ def _published_record(record: RunRecord, trace: Trace, published: Path) -> Itera
 def _read_published_manifest(folder: Path) -> None:
     study = PublishedStudy(folder)
     study.manifest.settings.complete(folder)
-    changes(study.manifest, [PLAN])
+    changes(study.manifest, [PLAN], [PLAN])
 
 
 def _training(folder: Path) -> Iterator[Reader]:
