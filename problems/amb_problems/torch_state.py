@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from amb.imported_torch import imported_torch
-from amb.torch_precision import full_precision, read_precision, write_precision
+from amb.torch_precision import full_precision, read_precision, without_autocast, write_precision
 
 
 @contextmanager
@@ -20,9 +20,8 @@ def usual_torch() -> Iterator[None]:
         if torch is not None:
             if torch.get_default_device().type not in ("cpu", "cuda"):
                 stack.enter_context(torch.device("cpu"))
-            for kind in ("cpu", "cuda"):
-                if torch.is_autocast_enabled(kind):
-                    stack.enter_context(torch.autocast(kind, enabled=False))
+            if (autocast := without_autocast()) is not None:
+                stack.enter_context(autocast)
             found = read_precision(torch)
             if found != (full := full_precision(found)):
                 write_precision(torch, full)
