@@ -50,6 +50,10 @@ class LabError(AmbError):
     """A laboratory experiment's folder, settings or responses that cannot be used."""
 
 
+class BusyError(LabError):
+    """An experiment that another process works on; ask again."""
+
+
 class DataError(AmbError):
     """A data set that is missing or damaged."""
 

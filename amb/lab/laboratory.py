@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from amb.errors import LabError
+from amb.errors import BusyError, LabError
 from amb.kept_path import KeptPath
 from amb.lab.blocks import (
     BLOCKS,
@@ -127,7 +127,7 @@ class Laboratory:
 
     Args:
         folder: the experiment.
-        patience: seconds to wait for another process that works on the experiment; then a call raises LabError.
+        patience: seconds to wait for another process that works on the experiment; then a call raises BusyError.
 
     Raises:
         LabError: the folder holds no experiment, its blocks are elsewhere, or its journal is damaged.
@@ -317,7 +317,7 @@ class Laboratory:
         """The experiment's lock, and its state under it, which the disk has."""
         lock = claim(self.folder / LOCK, wait=True, limit=self._patience)
         if lock is None:
-            raise LabError(
+            raise BusyError(
                 f"another process has held {self.shown / LOCK} for {self._patience:g} s; ask again, and if it was "
                 "stopped (Ctrl-Z), let it go on"
             )

@@ -25,6 +25,13 @@ RESPONSES: dict[str, Any] = {
     "additionalProperties": _NUMBERS,
 }
 
+_REFUSALS = {
+    "400": "Refused; nothing was recorded.",
+    "500": "The experiment's files cannot be read or written; mend that, and send the request again.",
+    "503": "Another process works on the experiment, or the server stops; send the request again.",
+    "507": "The disk has no room; make some, and send the request again.",
+}
+
 
 def document(*, token: bool) -> dict[str, Any]:
     """The document.
@@ -66,7 +73,8 @@ def document(*, token: bool) -> dict[str, Any]:
     }
     for path in paths.values():
         for operation in path.values():
-            operation["responses"]["400"] = _answer("Refused.", of[ErrorMessage])
+            for status, why in _REFUSALS.items():
+                operation["responses"][status] = _answer(why, of[ErrorMessage])
             if token:
                 operation["responses"]["401"] = _answer("The token is missing or wrong.", of[ErrorMessage])
     security = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if token else {}

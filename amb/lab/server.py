@@ -5,6 +5,7 @@ web page could make through a browser of this computer are refused: those for an
 mark as coming from another site.
 """
 
+import errno
 import ipaddress
 import secrets
 import socket
@@ -21,7 +22,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from amb.errors import AmbError, LabError
+from amb.errors import AmbError, BusyError, LabError
 from amb.foreign import working_alone
 from amb.lab.blocks import read_picture
 from amb.lab.laboratory import Laboratory
@@ -50,6 +51,8 @@ GRACE = 5
 """Seconds that requests keep the server once it is to stop; then they are answered that it stops."""
 
 _STOPS = "the server stops; send the request again once it runs, whether it was recorded or not"
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -216,7 +219,7 @@ class _Rig:
     def _alone(self) -> Iterator[None]:
         with self._lock, working_alone():
             if self._stops:
-                raise LabError(_STOPS)
+                raise BusyError(_STOPS)
             yield
 
     async def openapi(self, request: "Request") -> "Response":
@@ -262,7 +265,10 @@ class _Rig:
         block, name = request.path_params["block"], request.path_params["file"]
         number = int(block) if block.isascii() and block.isdigit() and len(block) < 10 else None
         folder = None if number is None else self._lab.block_folder(number)
-        content = None if folder is None else await run_in_threadpool(read_picture, folder, name)
+        try:
+            content = None if folder is None else await run_in_threadpool(read_picture, folder, name)
+        except LabError as error:
+            return _json(ErrorMessage(str(error)), status=500)
         if content is None:
             return _json(ErrorMessage(f"block {block[:20]} has no picture {name[:80]!r}"), status=404)
         if request.query_params.get("base64"):  # for clients that read text only, as GNU Octave does
@@ -348,7 +354,16 @@ def _json(content: object, *, status: int = 200) -> "Response":
 
 
 async def _refused(request: "Request", error: Exception) -> "Response":
-    return _json(ErrorMessage(str(error)), status=400)
+    return _json(ErrorMessage(str(error)), status=_status(error))
+
+
+def _status(error: Exception) -> int:
+    """The HTTP status of a refusal: a request that is wrong (400) is refused whenever it is sent."""
+    if isinstance(error, BusyError):
+        return 503
+    if isinstance(cause := error.__cause__, OSError):
+        return 507 if cause.errno in _NO_ROOM else 500
+    return 400
 
 
 async def _no_such_path(request: "Request", error: Exception) -> "Response":

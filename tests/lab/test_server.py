@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
@@ -28,6 +28,7 @@ pytest.importorskip("uvicorn", reason="needs the extra lab")
 
 from amb.lab import server
 from amb.lab.experiment import template
+from amb.lab.journal import FILE as JOURNAL
 from amb.lab.laboratory import LOCK, Laboratory, create
 from amb.lab.messages import BlockMessage, ErrorMessage, ReceiptMessage, StatusMessage
 from amb.lab.server import App, Scope, application
@@ -131,7 +132,7 @@ def test_wrong_requests_are_explained_and_change_nothing(folder: Path) -> None:
     with serving(folder) as (address, _):
         url = f"http://{address}"
         ask(url + "/next")
-        journal = (folder / "journal.jsonl").read_bytes()
+        journal = (folder / JOURNAL).read_bytes()
         for path, body, message in [
             ("/responses", {"trial": [1, 2], "response": [1.0]}, "column response has 1 rows, but trial has 2"),
             ("/responses", {"trial": 1, "respones": 1.0}, "one of response, spikes and time"),
@@ -147,7 +148,7 @@ def test_wrong_requests_are_explained_and_change_nothing(folder: Path) -> None:
         assert ask(url + "/responses", method="GET")[0] == 405
         assert ask(url + "/blocks/1/..%2Fpresentations.csv")[0] == 404
         assert ask(url + "/blocks/1/nothing.png")[0] == 404
-        assert (folder / "journal.jsonl").read_bytes() == journal
+        assert (folder / JOURNAL).read_bytes() == journal
         status, content = ask(url + "/next", {"close": 1})
         assert (status, msgspec.json.decode(content, type=BlockMessage).block) == (200, 2)
 
@@ -183,7 +184,7 @@ def test_no_request_without_its_token_is_answered_beyond_the_loopback_interface(
                         status, content = ask(url, token=wrong, method=method, headers={"X-Forwarded-For": "127.0.0.1"})
                         assert status == 401, (host, path, method, wrong)
                         assert b"trial" not in content
-            assert not (folder / "journal.jsonl").exists()
+            assert not (folder / JOURNAL).exists()
             assert ask(f"http://{host}:{port}/status", token=token[1])[0] == 200
         for host in hosts:
             assert ask(f"http://{host}:{port}/next", token=token[1])[0] == 200
@@ -205,7 +206,7 @@ def test_a_server_at_an_address_of_the_network_answers_nobody_without_its_token(
                     status, content = ask(f"http://{address}{path}", token=wrong, method=method)
                     assert status == 401, (path, method, wrong)
                     assert b"trial" not in content
-        assert not (folder / "journal.jsonl").exists()
+        assert not (folder / JOURNAL).exists()
         assert ask(f"http://{address}/next", token=token[1])[0] == 200
 
 
@@ -224,7 +225,7 @@ def test_web_pages_cannot_use_the_server_through_a_browser(folder: Path) -> None
         for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"},
                         {"Host": f"evil.example:{address.rsplit(':', 1)[1]}"}):  # fmt: skip
             assert ask(f"http://{address}/next", headers=headers)[0] == 401
-        assert not (folder / "journal.jsonl").exists()
+        assert not (folder / JOURNAL).exists()
         assert ask(f"http://localhost:{address.rsplit(':', 1)[1]}/next")[0] == 200
 
 
@@ -360,9 +361,28 @@ def test_a_request_does_not_wait_for_ever_for_a_stopped_process(folder: Path, mo
     with hold(folder / LOCK) as held:
         assert held is not None
         status, refused = asked_directly(server, "/next")
-        assert (status, "another process has held" in refused["error"]) == (400, True)
+        assert (status, "another process has held" in refused["error"]) == (503, True)
         assert asked_directly(server, "/status")[0] == 200
     assert asked_directly(server, "/next")[1]["block"] == 1
+
+
+def test_a_client_can_tell_a_full_disk_from_a_request_that_is_wrong(
+    folder: Path, file_limit: Callable[[int | None], None]
+) -> None:
+    """The one is to be sent again, the other is not; a response that met a full disk is recorded the second time."""
+    new_experiment(folder)
+    server = application(folder, "token")
+    assert asked_directly(server, "/next")[0] == 200
+    before = (folder / JOURNAL).read_bytes()
+    file_limit(len(before))
+    status, refused = asked_directly(server, "/responses", b'{"trial": [1], "response": [1.0]}')
+    file_limit(None)
+    assert (status, "repeat the command" in refused["error"]) == (507, True)
+    assert (folder / JOURNAL).read_bytes() == before
+    assert asked_directly(server, "/responses", b'{"trial": [1], "response": [1.0]}')[1]["new"] == 1
+    assert asked_directly(server, "/responses", b'{"trial": [1], "response": [2.0]}')[0] == 400
+    answers = asked_directly(server, "/openapi.json")[1]["paths"]["/responses"]["post"]["responses"]
+    assert {"200", "400", "503", "507"} <= answers.keys()
 
 
 def asked_directly(server: App, path: str, body: bytes | None = None) -> tuple[int, dict]:
@@ -416,7 +436,7 @@ def test_only_pictures_that_are_as_they_were_written_are_handed_out(folder: Path
             assert ask(f"{url}/pipe.png{option}")[0] == ask(f"{url}/link.png{option}")[0] == 404
             for path, reason in ((changed, "was changed"), (gone, "No such file"), (linked, "symbolic link")):
                 status, content = ask(f"{url}/{path.name}{option}")
-                assert (status, reason in json.loads(content)["error"]) == (400, True)
+                assert (status, reason in json.loads(content)["error"]) == (500, True)
         ask(f"http://{address}/next")
         assert [ask(f"{url}/{path.name}")[0] for path in (changed, gone, linked)] == [200] * 3
     assert folder.with_name("stderr").read_text() == ""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .handmade_networks import Net
 from .leaky_networks import Latency, NormPerStep, Pulse, SharedNeurons
-from .torch_networks import Mixer, Pyramid
+from .torch_networks import Mixer, Pyramid, SpatialSoftmax
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,8 @@ REFUSED = [
     Refused("no tensor", Text, "returns str, not a tensor"),
     Refused("several maps by name", Pyramid, "choose one with select=: low, high"),
     Refused("units of tokens", Mixer, r"may hold the units; state channel_axis=", "across"),
+    Refused("positions, as many as a later layer has units",
+        lambda: SpatialSoftmax(9), r"may hold the units; state channel_axis=", "softmax"),
     Refused("steps that depend on the image", Steps, "depends on the image|beside other images", "lif"),
     Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),
     Refused("one norm per step", NormPerStep, "state steps=", "lif"),

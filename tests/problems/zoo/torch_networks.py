@@ -69,6 +69,31 @@ class ChannelsLast(nn.Module):
         return x + y.permute(0, 3, 1, 2)
 
 
+class NormOverTokens(nn.Module):
+    """Tokens and their features normed together, in channels-last order: [n, tokens, features]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.linear = nn.Conv2d(3, 8, 4, stride=4), nn.Linear(8, 6)
+        self.norm, self.act = nn.LayerNorm([9, 6]), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.norm(self.linear(self.embed(x).flatten(2).transpose(1, 2))))
+
+
+class SpatialSoftmax(nn.Module):
+    """A softmax over the positions of a map; the linear layer behind it may be as wide as the map has positions."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv, self.flat, self.softmax = nn.Conv2d(3, 8, 4, stride=4), nn.Flatten(2), nn.Softmax(-1)
+        self.hidden, self.head = nn.Linear(8 * 9, width), nn.Linear(width, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.conv(x)
+        return self.head(F.relu(self.hidden((self.softmax(self.flat(maps)) * maps.flatten(2)).flatten(1))))
+
+
 class Mixer(nn.Module):
     """Mixes tokens, then channels: one linear layer has its units across tokens, and so they must be stated."""
 
@@ -231,6 +256,10 @@ SPECIMENS = [
              read=dict.fromkeys(("norm", *BLOCK), TOKENS)),
     Specimen("torch channels last", ChannelsLast, once, layers=("stem", "norm", "expand", "gelu", "output"),
              read=dict.fromkeys(("norm", "expand", "gelu", "reduce"), TOKENS)),
+    Specimen("torch norm over tokens and features", NormOverTokens, once, layers=("embed", "linear", "norm", "act"),
+             read=dict.fromkeys(("linear", "norm", "act", "output"), TOKENS)),
+    Specimen("torch norm over channels and positions", lambda: nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.LayerNorm([8, 10, 10]), nn.GELU()), once, layers=("0", "1", "2")),
     Specimen("torch mixer, units stated", Mixer, once, {"channel_axis": {"across": 1}},
              ("embed", "across", "within"), read={"within": TOKENS, "output": TOKENS}),
     Specimen("torch GRU over rows", lambda: Rows(nn.GRU), once, layers=("rnn", "head"), read={"rnn": TOKENS}),

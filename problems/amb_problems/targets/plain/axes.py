@@ -34,7 +34,7 @@ def convention(module: nn.Module) -> str | None:
     if not owner.__module__.startswith(_PACKAGES):
         return None
     if isinstance(module, nn.LayerNorm | nn.RMSNorm):
-        return "last" if len(module.normalized_shape) == 1 else "first"
+        return "last" if len(module.normalized_shape) == 1 else "same"  # [tokens, width] or [channels, height, width]
     if isinstance(module, _LAST):
         return "last"
     if isinstance(module, _FIRST):
@@ -159,12 +159,9 @@ def _guess(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int:
     known = [axis for axis in after if shape[axis] in first]
     if len(after) > 2 and first and not last and (after[0] in known or not known):
         return after[0]
-    fits = {after[0]} if shape[after[0]] in first else set()
-    every_last = {size for some in sizes.last.values() for size in some}
-    if shape[after[-1]] in every_last and shape[after[-1]] not in first:
-        fits.add(after[-1])
-    if len(fits) == 1 and (axis := next(iter(fits))) is not None:
-        other = after[-1] if axis == after[0] else after[0]
-        if shape[other] not in {*first, *every_last}:
+    # A linear layer that sees vectors says nothing about tokens, but forbids to take its width for a number of tokens.
+    everywhere = {size for table in (sizes.first, sizes.last) for some in table.values() for size in some}
+    for axis, other, channels, others in ((after[0], after[-1], first, last), (after[-1], after[0], last, first)):
+        if shape[axis] in channels and shape[axis] not in others and shape[other] not in everywhere:
             return axis
     raise Unreadable(f"any axis of its output {list(shape)} may hold the units; state channel_axis=")
