@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .handmade_networks import Net
 from .leaky_networks import Latency, NormPerStep, Pulse, SharedNeurons
-from .torch_networks import Mixer, Pyramid, SpatialSoftmax
+from .torch_networks import Mixer, Pyramid, SpatialSoftmax, SplitTokens, ToLast
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,9 @@ REFUSED = [
     Refused("units of tokens", Mixer, r"may hold the units; state channel_axis=", "across"),
     Refused("positions, as many as a later layer has units",
         lambda: SpatialSoftmax(9), r"may hold the units; state channel_axis=", "softmax"),
+    Refused("tokens of several heads", SplitTokens, r"may hold the units; state channel_axis=", "turn"),
+    Refused("rows of a map that is not square", lambda: nn.Sequential(nn.Conv2d(3, 4, 3), ToLast(4, 6)),
+        r"may hold the units; state channel_axis=", "1", shape=(12, 18, 3)),
     Refused("steps that depend on the image", Steps, "depends on the image|beside other images", "lif"),
     Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),
     Refused("one norm per step", NormPerStep, "state steps=", "lif"),

@@ -94,6 +94,37 @@ class SpatialSoftmax(nn.Module):
         return self.head(F.relu(self.hidden((self.softmax(self.flat(maps)) * maps.flatten(2)).flatten(1))))
 
 
+class SplitTokens(nn.Module):
+    """Splits the features of tokens into heads: [n, tokens, heads, width], which looks like a map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.norm, self.turn, self.head = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), Turning(), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.norm(self.embed(x).flatten(2).transpose(1, 2))
+        return self.head((tokens + self.turn(tokens.unflatten(2, (2, 4))).flatten(2)).mean(1))
+
+
+class Turning(nn.Module):
+    """Turns half of the features by the other half, as position embeddings do."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = x.chunk(2, -1)
+        return torch.cat([left - 0.5 * right, left + 0.5 * right], -1)
+
+
+class ToLast(nn.Module):
+    """A convolution of one pixel that writes its channels last."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("nchw,cd->nhwd", x, self.weight)
+
+
 class Mixer(nn.Module):
     """Mixes tokens, then channels: one linear layer has its units across tokens, and so they must be stated."""
 

@@ -133,7 +133,10 @@ def channel_axis(
         after = _without_time(shape, after, sizes, steps)
     if len(after) == 1:
         return after[0]
-    return _guess(shape, after, sizes)
+    agreed = _agreed(shape, after, sizes)
+    if agreed is None:
+        raise Unreadable(f"any axis of its output {list(shape)} may hold the units; state channel_axis=")
+    return agreed
 
 
 def _without_time(shape: tuple[int, ...], after: list[int], sizes: Sizes, steps: Collection[int]) -> list[int]:
@@ -147,8 +150,10 @@ def _without_time(shape: tuple[int, ...], after: list[int], sizes: Sizes, steps:
     return [axis for axis in after if axis != timed[0]]
 
 
-def _guess(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int:
-    """The one axis that agrees with what layers of known class do in this network."""
+def _agreed(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int | None:
+    """The one axis that agrees with what layers of known class do in this network; None: none does, or several may."""
+    if len(after) > 2 and 2 in sizes.last:  # tokens that attention splits into heads may look like any map
+        return None
     first, last = sizes.first.get(len(after), ()), sizes.last.get(len(after), ())
     if len(after) == 3 and sizes.square:
         one, two, three = (shape[axis] for axis in after)
@@ -156,12 +161,13 @@ def _guess(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int:
             return after[0]
         if one == two != three:
             return after[-1]
-    known = [axis for axis in after if shape[axis] in first]
-    if len(after) > 2 and first and not last and (after[0] in known or not known):
+        if one == two and one in first and not last:
+            return after[0]
+    elif len(after) > 2 and not last and [axis for axis in after if shape[axis] in first] == after[:1]:
         return after[0]
     # A linear layer that sees vectors says nothing about tokens, but forbids to take its width for a number of tokens.
     everywhere = {size for table in (sizes.first, sizes.last) for some in table.values() for size in some}
     for axis, other, channels, others in ((after[0], after[-1], first, last), (after[-1], after[0], last, first)):
         if shape[axis] in channels and shape[axis] not in others and shape[other] not in everywhere:
             return axis
-    raise Unreadable(f"any axis of its output {list(shape)} may hold the units; state channel_axis=")
+    return None
