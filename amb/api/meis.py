@@ -23,7 +23,8 @@ def analyse(
     Args:
         study: its folder, published or not.
         data: folder of the data sets, for networks whose responses to their data set are not shipped.
-        noise: the input noise under which the network classifies inputs, "bernoulli" or "gaussian"; None: no noise.
+        noise: the input noise under which the network classifies inputs, "bernoulli" or "gaussian"; None: that of each
+            problem, which most have not.
         presentations: how often each input is shown under noise.
         device: where networks run, "cpu" or "cuda".
 

@@ -19,7 +19,7 @@ from amb.errors import AmbError, DataError, SpecError
 from amb.meis.classes import agreement, class_table, empty
 from amb.meis.columns import CLASSES, DISTANCES, MEIS, NATURAL, YARDSTICKS
 from amb.meis.distances import MOST_PAIRS, all_pairs, distance_table, yardstick
-from amb.meis.found import Found
+from amb.meis.found import INPUT_OPTIONS, Found, conditions
 from amb.meis.layers import layer_table, ratio_table
 from amb.meis.natural import WITHOUT_DATA, measure, placed
 from amb.spec import ProblemId, Spec, whole_number, without_noise
@@ -84,7 +84,8 @@ def measure_all(
     Args:
         found: the inputs.
         data: folder of the data sets, for networks whose responses to their data set are not shipped.
-        noise: the input noise under which the network classifies inputs, "bernoulli" or "gaussian"; None: no noise.
+        noise: the input noise under which the network classifies inputs, "bernoulli" or "gaussian"; None: that of each
+            problem, which most have not.
         presentations: how often each input is shown under noise.
         families: families that no name finds, by ``<generator>/<target>``.
         progress: receives a line for each step.
@@ -107,7 +108,7 @@ def measure_all(
     for generator, rows in table.groupby("generator", sort=False):
         progress(f"images of {len(rows):,} inputs of {generator}")
         images = found.images(rows)
-        for _, group in rows.groupby("target", sort=False):
+        for _, group in rows.groupby(["target", rows["problem"].map(conditions)], sort=False):
             own = images[rows.index.get_indexer(group.index)]
             seen.append(_classes(found, group, own, noise, presentations, families, notes))
         stick = yardstick(found.problem(str(rows["problem"].iloc[0])))
@@ -203,7 +204,7 @@ def _classes(
     families: Mapping[str, Family],
     notes: list[str],
 ) -> pd.DataFrame:
-    """What the network sees in the inputs of some rows, all of one generator and network."""
+    """What the network sees in the inputs of some rows, all of one generator and network, shown in one way."""
     problem = found.problem(str(rows["problem"].iloc[0]))
     try:
         if noise is not None and problem.classes:
@@ -226,4 +227,5 @@ def _noisy(rows: pd.DataFrame, noise: str, families: Mapping[str, Family]) -> Pr
     if family is None:
         raise SpecError(f"{parts.target} was given as an object, and no name finds it to show it noise")
     units = units_of(parts.unit, layers_of(family)[parts.layer], f"{parts.pair}/{parts.layer}")
-    return problem_of(family, parts.layer, units, device="cpu", options={**dict(spec.options), "input": noise})
+    options = {name: value for name, value in spec.options if name not in INPUT_OPTIONS}
+    return problem_of(family, parts.layer, units, device="cpu", options={**options, "input": noise})

@@ -197,6 +197,23 @@ def test_class_probabilities_are_averaged_over_noisy_presentations() -> None:
     assert mean.sum(axis=1) == pytest.approx([1, 1, 1])
 
 
+def test_each_input_is_classified_as_its_own_problem_shows_it(tmp_path: Path) -> None:
+    """Whatever else the study holds: still, or under its own noise; with `noise`, all under that."""
+    still = "mnist-sngan/mnist-snn/out/8"
+    noisy = [f"{still}[input=bernoulli]", f"{still}[deviation=90,input=gaussian]"]
+    amb.compare("random", [still, *noisy], budget=5, seeds=2, study=tmp_path / "s")
+    found = amb.analyse(tmp_path / "s", presentations=3)
+    for name, rows in found.meis.groupby("problem"):
+        problem = amb.problem(str(name))
+        images = found.found.images(rows)
+        expected = problem.classify(images, presentations=3)
+        assert (np.stack(rows["probabilities"].tolist()) == expected).all(), name
+        assert problem.id == still or (expected != amb.problem(still).classify(images)).any(), name
+    alike = amb.analyse(tmp_path / "s", noise="gaussian", presentations=2)
+    assert not alike.notes
+    assert alike.meis["probability"].notna().all()
+
+
 def test_every_pair_of_inputs_has_a_distance_and_random_pairs_are_its_yardstick(measures: Measures) -> None:
     assert len(measures.distances) == 3 * 6
     assert measures.distances.groupby("between").size().to_dict() == {"seeds": 6, "solvers": 12}
