@@ -62,6 +62,7 @@ def _run_and_blame() -> None:
         finally:
             sys.stdout.flush()
     except AmbError as error:
+        _refuse_torn_byte_code(error)
         _fail(str(error))
     except BaseException as error:
         release_reserve()
@@ -75,11 +76,7 @@ def _run_and_blame() -> None:
             _fail(_LACKING[lacking])
         if variable := named_variable(error):  # first: what blames plug-ins imports packages, too
             _fail(f"a package cannot use {variable}={os.environ[variable]}: {in_a_line(error)}")
-        if torn := unreadable_byte_code(error):
-            _fail(
-                f"Python cannot read {torn}, byte code that was not written whole, as on a full disk: delete the "
-                f"folder {torn.parent} and repeat the command"
-            )
+        _refuse_torn_byte_code(error)
         from amb.catalogue.plugins import blame
 
         culprit = blame(error)  # takes a while, in which a signal may come
@@ -88,6 +85,14 @@ def _run_and_blame() -> None:
                 _fail(f"cannot use {'a file' if error.filename is None else error.filename}: {error.strerror}")
             raise
         _fail(str(culprit))
+
+
+def _refuse_torn_byte_code(error: BaseException) -> None:
+    if torn := unreadable_byte_code(error):
+        _fail(
+            f"Python cannot read {torn}, byte code that was not written whole, as on a full disk: delete the folder "
+            f"{torn.parent} and repeat the command"
+        )
 
 
 def _run() -> None:

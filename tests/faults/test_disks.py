@@ -269,14 +269,23 @@ def test_byte_code_that_a_full_disk_has_torn_is_named(
     app = Group(name="amb")
     app.command("torn")(lambda: print(import_module("halved")))
     app.command("ends")(lambda: print(pickle.loads(b"")))
+
+    @app.command("wrapped")
+    def wrapped() -> None:
+        try:
+            import_module("halved")
+        except EOFError as cause:
+            raise StudyError("a report cannot be written: EOFError") from cause
+
     monkeypatch.setattr("amb.cli.app.app", app)
-    monkeypatch.setattr(sys, "argv", ["amb", "torn"])
-    with pytest.raises(SystemExit, match="2"):
-        _run_and_blame()
-    assert re.sub(r"\s+", " ", capsys.readouterr().err).endswith(
-        f"amb: Python cannot read {torn}, byte code that was not written whole, as on a full disk: delete the folder "
-        f"{torn.parent} and repeat the command "
-    )
+    for command in ("torn", "wrapped"):
+        monkeypatch.setattr(sys, "argv", ["amb", command])
+        with pytest.raises(SystemExit, match="2"):
+            _run_and_blame()
+        assert re.sub(r"\s+", " ", capsys.readouterr().err).endswith(
+            f"amb: Python cannot read {torn}, byte code that was not written whole, as on a full disk: "
+            f"delete the folder {torn.parent} and repeat the command "
+        )
     monkeypatch.setattr(sys, "argv", ["amb", "ends"])
     with pytest.raises(EOFError, match="Ran out of input"):  # said as it is
         _run_and_blame()
