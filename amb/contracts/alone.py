@@ -47,7 +47,7 @@ def tried(make_problem: Callable[[str], Problem]) -> Callable[[str], Problem]:
 def verify_problem(problem: Problem) -> None:
     """Show a problem some candidates alone, again, together and in the other order.
 
-    A plain function, whose queries may be dear, is shown three together, and then one of them again.
+    A plain function, whose queries may be dear, is shown three together, and then the last of them again.
 
     Args:
         problem: nothing is tried if its class is another one of this package. What it raises here it will raise in a
@@ -88,9 +88,13 @@ def _of_problem(values: Callable[..., NDArray[np.float64]]) -> str | None:
 
 
 def _of_function(values: Callable[..., NDArray[np.float64]]) -> str | None:
-    joint, again = values(list(range(ROWS))), values([0])
-    failed = np.isnan(again[0]) or np.isnan(joint[0])
-    return None if failed or not _differ(joint[:1], again, OF_FUNCTION * _largest(joint)) else "when it is shown again"
+    joint = values(list(range(ROWS)))
+    if np.isnan(joint).all():
+        return None
+    last = int(np.flatnonzero(~np.isnan(joint))[-1])  # what rows carry over to those behind them shows in the last one
+    again = values([last])
+    differs = _differ(joint[[last]], again, OF_FUNCTION * _largest(joint)) and not np.isnan(again[0])
+    return "when it is shown again" if differs else None
 
 
 def difference(

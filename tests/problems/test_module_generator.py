@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import amb
 from amb.errors import CandidateError, PluginError, SpecError
 from amb_problems.abilities import DifferentiableGenerator
+from amb_problems.generators.torch_generator import TorchGenerator
 
 RNG = np.random.default_rng(0)
 
@@ -257,3 +258,40 @@ def test_a_module_whose_images_are_never_the_same_is_refused(change: Callable[[T
 
     with pytest.raises(PluginError, match="answers the same latents with other numbers, or with NaN"):
         amb.generator(Odd(), latent_dim=128, name="odd").images(np.zeros((1, 128), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda x: x + 0.3 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0)), "another place"),
+        (lambda x: x + 0.01 * torch.arange(len(x))[:, None, None, None], "another place"),
+        (lambda x: x - 0.1 * x.mean(0), "beside other latents"),
+    ],
+    ids=["noise of a fixed seed", "number of the row", "mean of the batch"],
+)
+def test_a_module_whose_rows_are_not_apart_is_refused(change: Callable[[Tensor], Tensor], where: str) -> None:
+    """A latent's image depended on where in the batch it stood, and so did its value."""
+
+    class Odd(SNGAN):
+        def forward(self, latents: Tensor) -> Tensor:
+            return change(super().forward(latents))
+
+    with pytest.raises(SpecError, match=f"another image of the same latents .*{where}.* keep the rows apart"):
+        amb.generator(seeded(Odd), latent_dim=128, name="odd").images(np.zeros((1, 128), np.float32))
+
+
+def test_a_latent_has_the_same_bits_at_any_place_of_a_batch() -> None:
+    """Kernels that add several rows at a time round the remaining ones otherwise; then the batches are smaller."""
+    torch.manual_seed(0)
+    for width, kind, inputs in ((7, nn.ReLU, 33), (513, nn.SiLU, 12), (64, nn.ReLU, 12)):
+        module = nn.Sequential(
+            nn.Linear(inputs, width), kind(), nn.Linear(width, 3 * 8 * 8), nn.Unflatten(1, (3, 8, 8))
+        )
+        generator = amb.generator(module, latent_dim=inputs, shape=(8, 8, 3))
+        assert isinstance(generator, TorchGenerator)
+        rows = RNG.standard_normal((16, inputs)).astype(np.float32)
+
+        def outputs(rows: np.ndarray, generator: TorchGenerator = generator) -> Tensor:
+            return torch.cat([generator._outputs(chunk) for chunk in generator._padding.chunks(rows)])[: len(rows)]
+
+        assert torch.equal(outputs(rows[::-1].copy()), outputs(rows).flip(0))

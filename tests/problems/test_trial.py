@@ -170,8 +170,10 @@ def test_problems_that_keep_the_contract_run(tmp_path) -> None:  # type: ignore[
         (lambda x: x.sum() + _random.random(), False),
         (lambda x, calls=[]: calls.append(x) or x.sum() - 0.01 * len(calls), False),
         (lambda points: points.sum(1) - points.mean(), True),
+        (lambda points: points.sum(1) + np.arange(len(points)), True),
+        (lambda points: points.sum(1).cumsum(), True),
     ],
-    ids=["random", "counts its calls", "mean of the batch"],
+    ids=["random", "counts its calls", "mean of the batch", "place in the batch", "state that rows carry over"],
 )
 def test_functions_are_tried_before_their_first_run(function, vectorized: bool, tmp_path) -> None:  # type: ignore[no-untyped-def]
     """They were taken, and the best value of a run was the luckiest draw, or that of its latest query."""

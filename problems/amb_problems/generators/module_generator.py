@@ -266,10 +266,11 @@ class ModuleGenerator(TorchGenerator):
     @cached_property
     def _padding(self) -> Padding:
         padding: Padding = super()._padding
-        if padding.mixes():
+        if found := padding.mixes():
             raise SpecError(
-                f"generator {self.name} makes another image of the same latents beside other latents: its module mixes "
-                "the rows of a batch, as batch norms without running statistics do"
+                f"generator {self.name} makes another image of the same latents {found}: its module mixes the rows of "
+                "a batch, as batch norms without running statistics do, or adds something by row, as noise of a fixed "
+                "seed; keep the rows apart"
             )
         self._check_scale(padding.whole)
         return padding

@@ -1,4 +1,4 @@
-"""The smallest batches that a generator's network renders to the same bits as a whole chunk."""
+"""The smallest batches that a generator's network renders to the same bits as a large chunk."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LEVEL = 2 / 255
+"""A grey level, where black is -1 and white 1: far more than rounding changes in a place of a batch."""
+
+_NO_FUNCTION = (
+    "the generator's network answers the same latents with other numbers, or with NaN; expected one that draws no "
+    "random numbers, keeps nothing from one call to the next and has finite weights"
+)
+
+
 class Padding:
     """Cuts a batch into chunks, and pads each as little as its bits allow.
 
-    Kernels sum in an order that depends on the batch size and on the processor. Which sizes agree with the whole chunk
-    is tried out when a size is first needed: the network's outputs are compared before they are rounded to pixels,
-    where another order of summation changes nearly every number.
+    Kernels sum in an order that depends on the batch size and on the processor, and in some sizes on a row's place.
+    Which sizes agree is tried out when a size is first needed: the network's outputs are compared before they are
+    rounded to pixels, where another order of summation changes nearly every number.
 
     Args:
         outputs: the network, latents -> floating point, row by row.
@@ -31,7 +40,7 @@ class Padding:
 
     def chunks(self, rows: Latents, threads: int = 1) -> list[Latents]:
         """`rows` in chunks, at least one, shared evenly by the threads; only the last is padded, with zeros."""
-        whole = len(self._sample)
+        whole = len(self._largest[0])
         count = max(1, -(-len(rows) // whole))
         shared = -(-count // threads) * threads
         if len(rows) >= shared * whole // 2:  # smaller chunks would cost more than an idle thread
@@ -41,32 +50,32 @@ class Padding:
         return [*chunks[:-1], self._padded(chunks[-1])]
 
     def size(self, rows: int) -> int:
-        """The smallest batch size from `rows` on that gives every row the bits that it has in the whole chunk.
+        """The smallest batch size from `rows` on that gives every row the bits that it has in the largest chunk.
 
         Raises:
-            PluginError: not even the whole chunk has the same bits again.
+            PluginError: not even the largest chunk has the same bits again.
         """
         if rows not in self._sizes:
-            sizes = range(rows, len(self._sample) + 1)
+            sizes = range(rows, len(self._largest[0]) + 1)
             if (found := next((size for size in sizes if self._equal(size)), None)) is None:
-                raise PluginError(
-                    "the generator's network answers the same latents with other numbers, or with NaN; expected one "
-                    "that draws no random numbers, keeps nothing from one call to the next and has finite weights"
-                )
+                raise PluginError(_NO_FUNCTION)
             self._sizes[rows] = found
         return self._sizes[rows]
 
-    def mixes(self) -> bool:
-        """Whether a row's numbers depend on the other rows of its chunk.
+    def mixes(self) -> str | None:
+        """Where a row gets another image of the same latents; None: nowhere.
 
         Raises:
-            PluginError: the whole chunk does not have the same bits again.
+            PluginError: the same rows do not have the same bits again.
         """
         import torch
 
-        self.size(len(self._sample))
-        alone = self._outputs(np.repeat(self._sample[:1], len(self._sample), 0))
-        return not torch.equal(alone[:1], self.whole[:1])
+        if not torch.equal(self._outputs(self._sample), self.whole):
+            raise PluginError(_NO_FUNCTION)
+        alike = self._outputs(np.repeat(self._sample[:1], len(self._sample), 0))
+        if not torch.equal(alike[:1], self.whole[:1]):
+            return "beside other latents"
+        return "in another place of a batch" if (alike - alike[:1]).abs().max() > LEVEL else None
 
     def _padded(self, rows: Latents) -> Latents:
         padded = np.zeros((self.size(max(1, len(rows))), *rows.shape[1:]), rows.dtype)
@@ -76,13 +85,28 @@ class Padding:
     def _equal(self, size: int) -> bool:
         import torch
 
-        # From both ends of the chunk, so that a row is also seen at another position.
-        starts = dict.fromkeys((0, len(self._sample) - size))
-        return all(
-            torch.equal(self._outputs(self._sample[start:][:size]), self.whole[start:][:size]) for start in starts
+        rows, outputs = self._largest
+        # From one end and, backwards, from the other, so that a row is also seen at another place.
+        return torch.equal(self._outputs(rows[:size]), outputs[:size]) and torch.equal(
+            self._outputs(_backwards(rows)[:size]), outputs.flip(0)[:size]
         )
 
     @cached_property
     def whole(self) -> "Tensor":
         """The network's outputs of the sample."""
         return self._outputs(self._sample)
+
+    @cached_property
+    def _largest(self) -> "tuple[Latents, Tensor]":
+        """The largest chunk, of the sample's halves, in which a row has the same bits at any place, and its outputs."""
+        import torch
+
+        rows, outputs = self._sample, self.whole
+        while len(rows) > 1 and not torch.equal(self._outputs(_backwards(rows)), outputs.flip(0)):
+            rows = rows[: len(rows) // 2]
+            outputs = self._outputs(rows)
+        return rows, outputs
+
+
+def _backwards(rows: Latents) -> Latents:
+    return rows[::-1].copy()
