@@ -94,6 +94,64 @@ class SpatialSoftmax(nn.Module):
         return self.head(F.relu(self.hidden((self.softmax(self.flat(maps)) * maps.flatten(2)).flatten(1))))
 
 
+class OneRectifier(nn.Module):
+    """The same rectifier behind convolutions and behind a linear layer, as most classifiers are written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2, self.relu, self.pool = (
+            nn.Conv2d(3, 5, 3),
+            nn.Conv2d(5, 6, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.fc1, self.fc2 = nn.Linear(24, 7), nn.Linear(7, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(self.relu(self.conv1(x)))
+        x = self.relu(self.conv2(x))[:, :, ::2, ::2]
+        return self.fc2(self.relu(self.fc1(x.flatten(1))))
+
+
+class OneGelu(nn.Module):
+    """The same nonlinearity on tokens and, before and behind them, on maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.norm, self.back = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), nn.Conv2d(8, 6, 1)
+        self.wide, self.gelu = nn.Linear(8, 10), nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.norm(self.gelu(self.embed(x)).flatten(2).transpose(1, 2))
+        tokens = tokens + self.gelu(self.wide(tokens))[..., :8]
+        return self.gelu(self.back(tokens.transpose(1, 2).unflatten(2, (3, 3)))).mean((2, 3))
+
+
+class Gated(nn.Module):
+    """Features, and a gate around 100."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.a(x), 100 + self.b(x)
+
+
+class TwiceGated(nn.Module):
+    """A block of two outputs that is called twice, and another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.block, self.other = nn.Conv2d(3, 4, 3), Gated(), Gated()
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, _ = self.block(self.stem(x))
+        y, _ = self.block(torch.relu(y))
+        y, gate = self.other(y)
+        return (y * gate.sigmoid()).mean((2, 3))
+
+
 class SplitTokens(nn.Module):
     """Splits the features of tokens into heads: [n, tokens, heads, width], which looks like a map."""
 
@@ -287,6 +345,17 @@ SPECIMENS = [
              read=dict.fromkeys(("norm", *BLOCK), TOKENS)),
     Specimen("torch channels last", ChannelsLast, once, layers=("stem", "norm", "expand", "gelu", "output"),
              read=dict.fromkeys(("norm", "expand", "gelu", "reduce"), TOKENS)),
+    Specimen("torch one rectifier", OneRectifier, once, layers=("relu", "relu_1", "relu_2", "pool", "fc1", "fc2"),
+             read={name: Read("relu", slice(i, i + 1)) for i, name in enumerate(("relu", "relu_1", "relu_2"))}),
+    Specimen("torch one nonlinearity on maps and tokens", OneGelu, once, layers=("gelu", "gelu_1", "gelu_2", "wide"),
+             read={"norm": TOKENS, "wide": TOKENS, "gelu": Read("gelu", slice(0, 1)),
+                   "gelu_1": Read("gelu", slice(1, 2), 2), "gelu_2": Read("gelu", slice(2, 3))}),
+    Specimen("torch block twice, its outputs chosen call by call", TwiceGated, once,
+             {"select": {"block_1": 1, "other": 1}}, ("block", "block_1", "other"), read={
+                 "block": Read("block", slice(0, 1)), "other": Read(pick=lambda out: out[1]),
+                 "block_1": Read("block", slice(1, 2), pick=lambda out: out[1]),
+                 **{f"block.{part}{end}": Read(f"block.{part}", slice(i, i + 1))
+                    for part in "ab" for i, end in enumerate(("", "_1"))}}),
     Specimen("torch norm over tokens and features", NormOverTokens, once, layers=("embed", "linear", "norm", "act"),
              read=dict.fromkeys(("linear", "norm", "act", "output"), TOKENS)),
     Specimen("torch norm over channels and positions", lambda: nn.Sequential(

@@ -1,15 +1,16 @@
 """What a module offers: its layers, found by showing it a few images."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from amb_problems.targets.plain.axes import Sizes, batch_axis, channel_axis, convention
-from amb_problems.targets.plain.copies import Pool
+from amb_problems.targets.plain.copies import Copy, Pool
 from amb_problems.targets.plain.outputs import Select, Unreadable
 from amb_problems.targets.plain.steps import groups
-from amb_problems.targets.plain.trace import INPUT, ROOT, Record, Trace, run_traced, traced, watched_names
+from amb_problems.targets.plain.trace import INPUT, ROOT, Call, Record, Trace, run_traced, traced, watched_names
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Choices:
     time_axis: "int | Mapping[str, int] | None" = None
     channel_axis: "int | Mapping[str, int] | None" = None
     select: "Select | Mapping[str, Select] | None" = None
+
+    def selected(self, layer: str, module: str) -> Select | None:
+        """What is read of a layer: as stated for it, or else for its submodule."""
+        if not isinstance(self.select, Mapping):
+            return self.select
+        return self.select.get(layer, self.select.get(module))
 
 
 @dataclass(frozen=True)
@@ -104,21 +111,41 @@ def survey(pool: Pool, show: Show, choices: Choices) -> Survey:
     Raises:
         Exception: whatever the module raises on one image.
     """
-    traces = []
     with pool.borrowed() as copy:
         names = watched_names(copy.module)
         parts = dict(copy.module.named_modules())
-        selects = {name: _of(choices.select, name or free_name(ROOT, 0, parts)) for name in names}
-        for kind, number in (("grey", 1), ("random", 1), ("random", 3)):
-            with traced(copy.rest(), selects) as trace:
-                try:
-                    run_traced(copy.module, show(kind, number), trace)
-                except Exception:
-                    if number == 1:
-                        raise
-                    break
-            traces.append(trace)
-    return _Reader(traces, names, parts, choices).read()
+        reader = _Reader(_traces(copy, show, names, {}, choices, parts), names, parts, choices)
+        if isinstance(choices.select, Mapping) and any(name not in names for name in choices.select):
+            # Layers that are later calls of a submodule are known by name once all have been traced.
+            traces = _traces(copy, show, names, reader.labels_of_calls(), choices, parts)
+            reader = _Reader(traces, names, parts, choices)
+    return reader.read()
+
+
+def _traces(
+    copy: Copy,
+    show: Show,
+    names: list[str],
+    labels: Mapping[Call, str],
+    choices: Choices,
+    parts: Mapping[str, nn.Module],
+) -> list[Trace]:
+    """Passes for a grey image, a random one and, where the module takes as many, three."""
+
+    def select(call: Call) -> Select | None:
+        return choices.selected(labels.get(call, ""), call.module or free_name(ROOT, 0, parts))
+
+    found = []
+    for kind, number in (("grey", 1), ("random", 1), ("random", 3)):
+        with traced(copy.rest(), names, select) as trace:
+            try:
+                run_traced(copy.module, show(kind, number), trace)
+            except Exception:
+                if number == 1:
+                    raise
+                break
+        found.append(trace)
+    return found
 
 
 def free_name(name: str, number: int, taken: Collection[str]) -> str:
@@ -132,7 +159,6 @@ class _Reader:
         self.grey, self.one, self.three = traces[0], traces[1], traces[2] if len(traces) > 2 else None
         self.names, self.parts, self.choices = names, parts, choices
         self.root = free_name(ROOT, 0, parts)
-        self.labels = set(parts)
         self.result = Survey(
             batches=self.three is not None,
             calls=self.one.counts,
@@ -140,40 +166,51 @@ class _Reader:
         if any(record.takes_select for record in self.one.records):
             self.result.used.add("select")
 
+    def labels_of_calls(self) -> Mapping[Call, str]:
+        """The layer of every call of which one can be told."""
+        return {record.call: label for label, group in self._layers().items() for record in group}
+
     def read(self) -> Survey:
         """The layers of all submodules that are called."""
-        found: list[tuple[str, list[Record], Layer | str]] = []
-        for name in self.one.modules:
-            try:
-                found += [(name, group, "") for group in self._groups(name)]
-            except Unreadable as error:
-                self._refuse(name, str(error))
-        found.sort(key=lambda entry: self._place(entry[1][0]))
-        steps = {len(group) for _, group, _ in found if len(group) > 1} | {self.choices.steps or 1} - {1}
+        found = self._layers()
+        steps = {len(group) for group in found.values() if len(group) > 1} | {self.choices.steps or 1} - {1}
         axes = _Axes(self.parts, self.choices, steps, square=self.one.square)
-        batches: dict[tuple[str, int], tuple[int, int]] = {}
-        readable: list[tuple[str, list[Record]]] = []
-        for name, group, _ in found:
+        batches: dict[str, int] = {}
+        for label, group in found.items():
             try:
-                batches[name, group[0].number] = self._batch(name, group)
-                readable.append((name, group))
+                batches[label] = self._batch(group)[0]
             except Unreadable as error:
-                self._refuse(name, str(error))
-        for name, group in readable:
-            axes.learn(name, group[0], batches[name, group[0].number][0])
-        index: dict[str, int] = {}
-        for name, group in readable:
-            number = index.get(name, 0)
-            index[name] = number + 1
-            self._layer(name, number, group, batches[name, group[0].number][0], axes, steps)
+                self._refuse(label, str(error))
+        for label, batch in batches.items():
+            axes.learn(found[label], batch)
+        for label, batch in batches.items():
+            self._layer(label, found[label], batch, axes, steps)
         for name in self.names:
             if name and name not in self.one.counts:
                 self._refuse(name, "the forward pass does not call it")
         self.result.used |= axes.used
-        if self._steps_fit([group for _, group in readable]):
+        if self._steps_fit([found[label] for label in batches]):
             self.result.used.add("steps")
         self.result.values = sum(layer.values * layer.units for layer in self.result.layers.values())
         return self.result
+
+    def _layers(self) -> dict[str, list[Record]]:
+        """The calls of each layer, by its name, in the order of their first return."""
+        found: list[list[Record]] = []
+        for name in self.one.modules:
+            try:
+                found += self._groups(name)
+            except Unreadable as error:
+                self._refuse(name, str(error))
+        layers: dict[str, list[Record]] = {}
+        index: Counter[str] = Counter()
+        for group in sorted(found, key=lambda group: self._place(group[0])):
+            name = group[0].module
+            number = index[name]
+            index[name] += 1
+            label = name if name and not number else free_name(name or ROOT, number, {*self.parts, *layers})
+            layers[label] = group
+        return layers
 
     def _groups(self, name: str) -> list[list[Record]]:
         counts = {trace.counts[name] for trace in (self.grey, self.one, self.three) if trace is not None}
@@ -188,7 +225,7 @@ class _Reader:
             raise Unreadable("how it is called depends on the image")
         return found[1]
 
-    def _batch(self, name: str, group: list[Record]) -> tuple[int, int]:
+    def _batch(self, group: list[Record]) -> tuple[int, int]:
         first = group[0]
         for record in group:
             if record.shape is None:
@@ -198,26 +235,24 @@ class _Reader:
         assert first.shape is not None
         if 0 in first.shape:
             raise Unreadable("its output is empty")
-        three = self.three.of(name)[first.number].shape if self.three is not None else None
+        three = self.three.of(first.module)[first.number].shape if self.three is not None else None
         return batch_axis(first.shape, three)
 
-    def _layer(
-        self, name: str, number: int, group: list[Record], batch: int, axes: "_Axes", steps: Collection[int]
-    ) -> None:
+    def _layer(self, label: str, group: list[Record], batch: int, axes: "_Axes", steps: Collection[int]) -> None:
         first = group[0]
         assert first.shape is not None
-        if name == "" and first.source is not None:
+        if first.module == "" and first.source is not None:
             return
-        label = free_name(name or ROOT, number, self.labels) if number or not name else name
-        self.labels.add(label)
         try:
-            channel = axes.channel(name, label, first, batch, single=len(group) == 1)
+            channel = axes.channel(label, first, batch, single=len(group) == 1)
         except Unreadable as error:
             self._refuse(label, str(error))
             return
-        select = _of(self.choices.select, name or self.root)
+        select = self.choices.selected(label, first.module or self.root)
         calls = tuple(record.number for record in group)
-        self.result.layers[label] = Layer(name, calls, select, first.shape, batch, channel, tuple(sorted(steps)))
+        self.result.layers[label] = Layer(
+            first.module, calls, select, first.shape, batch, channel, tuple(sorted(steps))
+        )
 
     def _steps_fit(self, groups: list[list[Record]]) -> bool:
         """Whether the stated number of steps is that of any layer's calls, or the size of an axis."""
@@ -244,33 +279,34 @@ class _Axes:
         self.parts, self.choices, self.steps, self.square = parts, choices, steps, square
         self.first: dict[int, set[int]] = {}
         self.last: dict[int, set[int]] = {}
-        self.known: dict[str, str] = {INPUT: "first"}
+        self.known: dict[Call, str] = {INPUT: "first"}
         self.used: set[str] = set()
 
-    def learn(self, name: str, record: Record, batch: int) -> None:
+    def learn(self, group: list[Record], batch: int) -> None:
         """Note the convention of a layer, and its number of channels."""
+        record = group[0]
         assert record.shape is not None
-        kind = convention(self.parts[name])
+        kind = convention(self.parts[record.module])
         if kind in ("first", "last"):
             rest = record.shape[batch + 1 :]
             if rest:
                 table = self.first if kind == "first" else self.last
                 table.setdefault(len(rest), set()).add(rest[0] if kind == "first" else rest[-1])
-        elif record.source is not None and record.source != name:
+        elif record.source is not None and record.source.module != record.module:
             kind = self.known.get(record.source)
         elif kind == "same" and record.input_source is not None and record.input_shape == record.shape:
             kind = self.known.get(record.input_source)
         else:
             kind = None
         if kind is not None:
-            self.known[name] = kind
+            self.known |= {each.call: kind for each in group}
 
-    def channel(self, name: str, label: str, record: Record, batch: int, *, single: bool) -> int | None:
+    def channel(self, label: str, record: Record, batch: int, *, single: bool) -> int | None:
         """The axis of the units of a layer."""
         assert record.shape is not None
         stated, time = self.choices.channel_axis, self.choices.time_axis
         exact = stated.get(label) if isinstance(stated, Mapping) else None
-        known = self.known.get(name)
+        known = self.known.get(record.call)
         if exact is None and isinstance(stated, int) and known is None and len(record.shape) > 2:
             exact = stated
         at = time.get(label) if isinstance(time, Mapping) else None
@@ -299,7 +335,3 @@ class _Axes:
 
 def _is_axis(shape: tuple[int, ...], axis: int) -> bool:
     return -len(shape) <= axis < len(shape)
-
-
-def _of(stated: "Select | Mapping[str, Select] | None", layer: str) -> Select | None:
-    return stated.get(layer) if isinstance(stated, Mapping) else stated

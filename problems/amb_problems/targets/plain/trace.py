@@ -3,7 +3,7 @@
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,9 +17,6 @@ from amb_problems.targets.plain.outputs import Select, Unreadable, chosen, takes
 ROOT = "output"
 """The layer that is the module's own output, unless a submodule made it; with a number if a submodule has this name."""
 
-INPUT = "the input"
-"""Stands for the maker of the module's input."""
-
 
 @dataclass(frozen=True)
 class Call:
@@ -27,6 +24,10 @@ class Call:
 
     module: str
     number: int
+
+
+INPUT = Call("the input", 0)
+"""Stands for the call that made the module's input."""
 
 
 @dataclass(eq=False)
@@ -38,8 +39,8 @@ class Record:
         site: the place in the code, from the module's forward down to the call; time steps share it.
         shape: of the tensor that is read; None if there is none.
         why: why there is none.
-        source: the module that made the tensor, if this call only passes it on.
-        input_source: the module whose output is the first argument.
+        source: the call that made the tensor, if this one only passes it on.
+        input_source: the call whose output is the first argument.
         input_shape: of the first argument.
         same_input: whether the first argument equals that of the call before from the same site.
         takes_select: whether the output leaves a choice for `select`.
@@ -50,11 +51,16 @@ class Record:
     site: Hashable
     shape: tuple[int, ...] | None = None
     why: str = ""
-    source: str | None = None
-    input_source: str | None = None
+    source: Call | None = None
+    input_source: Call | None = None
     input_shape: tuple[int, ...] | None = None
     same_input: bool = False
     takes_select: bool = False
+
+    @property
+    def call(self) -> Call:
+        """The call."""
+        return Call(self.module, self.number)
 
 
 @dataclass
@@ -95,16 +101,17 @@ def submodule(module: nn.Module, name: str) -> nn.Module:
 
 
 @contextmanager
-def traced(module: nn.Module, selects: "dict[str, Select | None]") -> Iterator[Trace]:
+def traced(module: nn.Module, names: Iterable[str], select: "Callable[[Call], Select | None]") -> Iterator[Trace]:
     """Record the calls made inside.
 
     Args:
         module: its submodules are watched.
-        selects: what to read of every submodule's output.
+        names: which.
+        select: what to read of a call's output.
     """
-    tracer = _Tracer(selects)
+    tracer = _Tracer(select)
     handles = []
-    for name in selects:
+    for name in names:
         part = submodule(module, name)
         handles += [
             part.register_forward_pre_hook(tracer.enter(name), with_kwargs=True),
@@ -118,11 +125,11 @@ def traced(module: nn.Module, selects: "dict[str, Select | None]") -> Iterator[T
 
 
 class _Tracer:
-    def __init__(self, selects: "dict[str, Select | None]") -> None:
-        self.trace, self._selects = Trace(), selects
+    def __init__(self, select: "Callable[[Call], Select | None]") -> None:
+        self.trace, self._select = Trace(), select
         self._stack: list[tuple[nn.Module, Record, Counter[str]]] = []
         self._numbers: Counter[str] = Counter()
-        self._made: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        self._made: dict[int, tuple[weakref.ref[Tensor], Call]] = {}
         self._inputs: dict[tuple[str, Hashable], Tensor] = {}
 
     def enter(self, name: str):  # type: ignore[no-untyped-def]
@@ -142,12 +149,12 @@ class _Tracer:
     def leave(self, name: str):  # type: ignore[no-untyped-def]
         def hook(module: nn.Module, args: object, kwargs: object, output: object) -> None:
             _, record, inside = self._stack.pop()
-            select = self._selects[name]
+            select = self._select(record.call)
             record.takes_select = select is not None and takes(output, module, select)
             try:
                 tensor = chosen(output, module, select, set(inside.values()))
                 record.shape, record.source = tuple(tensor.shape), self._maker(tensor)
-                self._made[id(tensor)] = (weakref.ref(tensor), name)
+                self._made[id(tensor)] = (weakref.ref(tensor), record.call)
             except Unreadable as error:
                 record.why = str(error)
             self.trace.records.append(record)
@@ -156,7 +163,7 @@ class _Tracer:
 
         return hook
 
-    def _maker(self, tensor: Tensor) -> str | None:
+    def _maker(self, tensor: Tensor) -> Call | None:
         if self.trace.given is not None and self.trace.given() is tensor:
             return INPUT
         known = self._made.get(id(tensor))
