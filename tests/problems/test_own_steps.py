@@ -375,3 +375,40 @@ def test_a_layer_that_is_no_submodule_has_a_name_that_no_submodule_has() -> None
         check(target, name, right.mean((2, 3)))
     check(target, "output", logits)
     check(target, "output_1", logits.exp())
+
+
+class Fire(nn.Module):
+    """Adds up four steps, those of one image one after the other, and fires above a threshold."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.unflatten(0, (-1, 4)).cumsum(1) > self.threshold).float().flatten(0, 1)
+
+
+class FoldedSteps(nn.Module):
+    """Its steps stand in the axis of the images; the brightest unit fires in the last, for white images only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 5, 3)
+        self.conv.weight.data.abs_()
+        self.fire = Fire(3.5 * float(self.conv(torch.ones(1, 3, 32, 32)).detach().max()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fire(self.conv(x.repeat_interleave(4, 0))).flatten(1).unflatten(0, (-1, 4)).mean(1)
+
+
+def test_a_layer_that_is_silent_for_the_images_tried_does_not_get_other_images_steps() -> None:
+    """Which steps of a batch are an image's could not be told, and it got those of the images beside it."""
+    torch.manual_seed(0)
+    network = FoldedSteps()
+    unit = int(network.conv(torch.ones(1, 3, 32, 32)).amax((2, 3)).argmax())
+    target = amb.target(network, name="n")
+    images = np.zeros((8, 32, 32, 3), np.uint8)
+    images[::3] = 255
+    together = target.activations(images, [("fire", unit)] * 8)
+    assert together.tolist() == [0.25, 0, 0, 0.25, 0, 0, 0.25, 0]
+    assert [target.activations(image[None], [("fire", unit)])[0] for image in images] == together.tolist()

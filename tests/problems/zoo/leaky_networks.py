@@ -1,10 +1,13 @@
 """Networks of snnTorch: explicit states, hidden states, loops inside the forward pass, in the tutorials' shapes."""
 
+from collections.abc import Callable
+
 import snntorch as snn
 import torch
 from snntorch import spikegen, utils
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from .specimen import Read, Specimen, frames, once
 
@@ -29,6 +32,65 @@ class FullyConnected(nn.Module):
             spikes.append(spk2)
             membranes.append(mem2)
         return torch.stack(spikes, dim=0), torch.stack(membranes, dim=0)
+
+
+class ByKeyword(nn.Module):
+    """Calls its layers by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lif, self.fc = nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2), nn.Linear(400, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem = self.lif.init_leaky()
+        return sum(self.fc(input=spk.flatten(1)) for spk, mem in (self.lif(self.conv(input=x), mem) for _ in range(T)))
+
+
+class Facilitating(nn.Module):
+    """Synapses that become stronger from step to step, and are put back at the end of the pass."""
+
+    def __init__(self, change: Callable[[nn.Conv2d, float], object]) -> None:
+        super().__init__()
+        self.conv, self.lif, self.fc = nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.5), nn.Linear(400, 5)
+        self.change = change
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem, out, weight = self.lif.init_leaky(), 0, self.conv.weight.data
+        for step in range(T):
+            self.change(self.conv, 2.0 ** (step % 3))
+            spk, mem = self.lif(self.conv(x), mem)
+            out = out + self.fc(spk.flatten(1))
+            self.change(self.conv, 0.5 ** (step % 3))
+        self.conv.weight.data = weight
+        return out / T
+
+
+def replaced(conv: nn.Conv2d, factor: float) -> None:
+    conv.weight.data = conv.weight.data * factor
+
+
+def scaled(conv: nn.Conv2d, factor: float) -> None:
+    conv.weight.data.mul_(factor)
+
+
+class Gain(nn.Module):
+    """A factor of weights, which the forward pass sets."""
+
+    factor = 1.0
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.factor
+
+
+def with_gain() -> nn.Module:
+    """The same by a parametrization."""
+
+    def change(conv: nn.Conv2d, factor: float) -> None:
+        conv.parametrizations.weight[0].factor = max(factor, 1.0)  # type: ignore[union-attr,index]
+
+    network = Facilitating(change)
+    parametrize.register_parametrization(network.conv, "weight", Gain())
+    return network
 
 
 class Convolutional(nn.Module):
@@ -241,6 +303,10 @@ SPECIMENS = [
     Specimen("snntorch membrane of fully connected", FullyConnected, once, {"select": "membrane"},
              ("lif1", "lif2"), read={"lif1": Read(pick=lambda out: out[1]), "lif2": Read(pick=lambda out: out[1]),
                                      "output": Read(channel=2)}),
+    Specimen("snntorch layers called by keyword", ByKeyword, once, layers=("conv", "lif", "fc")),
+    Specimen("snntorch weights replaced in every step", lambda: Facilitating(replaced), once, layers=("conv", "lif")),
+    Specimen("snntorch weights written to in every step", lambda: Facilitating(scaled), once, layers=("conv", "lif")),
+    Specimen("snntorch weights computed in every step", with_gain, once, layers=("conv", "lif", "fc")),
     Specimen("snntorch convolutional, summed spikes", Convolutional, once, layers=("conv1", "lif1", "lif2", "output")),
     Specimen("snntorch hidden states, frame by frame", hidden, frames(T), {"frames": T}, ("0", "1", "2", "4", "5")),
     Specimen("snntorch hidden states, immediate reset", lambda: hidden(reset_delay=False, reset_mechanism="zero"),

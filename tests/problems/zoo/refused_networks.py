@@ -115,6 +115,21 @@ class Steps(nn.Module):
         return torch.stack([self.lif(self.conv(x)) for _ in range(2 + int(1e4 * float(x.mean())) % 7)]).mean(0)
 
 
+class LongerInTheDark(nn.Module):
+    """Takes more steps for dark images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lif = nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem, out = self.lif.init_leaky(), []
+        for _ in range(4 if x.mean() > 0.3 else 9):
+            spk, mem = self.lif(self.conv(x), mem)
+            out.append(spk)
+        return torch.stack(out).mean(0)
+
+
 def used() -> nn.Module:
     """Neurons of the user's own that still hold what they were shown."""
     network = Net()
@@ -141,6 +156,7 @@ REFUSED = [
     Refused("rows of a map that is not square", lambda: nn.Sequential(nn.Conv2d(3, 4, 3), ToLast(4, 6)),
         r"may hold the units; state channel_axis=", "1", shape=(12, 18, 3)),
     Refused("steps that depend on the image", Steps, "depends on the image|beside other images", "lif"),
+    Refused("more steps for some images", LongerInTheDark, "called more often than in the survey", "lif"),
     Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),
     Refused("one norm per step", NormPerStep, "state steps=", "lif"),
     Refused("first step before the loop", Pulse, "from several places, and so is a neuron: state steps=6", "lif"),

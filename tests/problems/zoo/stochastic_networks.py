@@ -9,6 +9,7 @@ from snntorch import spikegen
 from spikingjelly.activation_based import encoding, layer, neuron
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from .specimen import Read, Specimen, frames, once
 
@@ -79,10 +80,33 @@ class ForeignNoise(nn.Module):
         return (y + torch.from_numpy(noise)) * (1 + random.random())
 
 
+class DeviceNoise(nn.Module):
+    """Added to weights whenever they are read."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight + 0.3 * torch.randn_like(weight)
+
+
+class AnalogWeights(nn.Module):
+    """Weights that differ in every step, in the loop over time of its forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.lif = nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.3)
+        parametrize.register_parametrization(self.conv, "weight", DeviceNoise())
+
+    def forward(self, x: Tensor) -> Tensor:
+        mem = self.lif.init_leaky()
+        for _ in range(T):
+            spk, mem = self.lif(self.conv(x), mem)
+        return spk
+
+
 SPECIMENS = [
     Specimen("rate code", RateCoded, once, layers=("conv", "lif"), read={"output": Read(channel=2)}),
     Specimen("poisson encoder", PoissonEncoded, frames(T), {"frames": T}, ("fc", "sn")),
     Specimen("dropout that stays on", AlwaysDropping, once, layers=("fc",)),
     Specimen("noisy currents", Noisy, once, layers=("act",)),
+    Specimen("noisy weights", AnalogWeights, once, layers=("lif", "conv")),
     Specimen("noise of numpy and python", ForeignNoise, once, layers=("output",)),
 ]

@@ -94,6 +94,21 @@ class SpatialSoftmax(nn.Module):
         return self.head(F.relu(self.hidden((self.softmax(self.flat(maps)) * maps.flatten(2)).flatten(1))))
 
 
+class WeakerInside(nn.Module):
+    """Runs with weaker synapses, and puts them back at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.deep = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.conv.weight.data
+        self.conv.weight.data = weight * 0.5
+        y = self.deep(self.conv(x))
+        self.conv.weight.data = weight
+        return y.mean((2, 3))
+
+
 class OneRectifier(nn.Module):
     """The same rectifier behind convolutions and behind a linear layer, as most classifiers are written."""
 
@@ -345,6 +360,7 @@ SPECIMENS = [
              read=dict.fromkeys(("norm", *BLOCK), TOKENS)),
     Specimen("torch channels last", ChannelsLast, once, layers=("stem", "norm", "expand", "gelu", "output"),
              read=dict.fromkeys(("norm", "expand", "gelu", "reduce"), TOKENS)),
+    Specimen("torch weights that are put back", WeakerInside, once, layers=("conv", "deep", "output")),
     Specimen("torch one rectifier", OneRectifier, once, layers=("relu", "relu_1", "relu_2", "pool", "fc1", "fc2"),
              read={name: Read("relu", slice(i, i + 1)) for i, name in enumerate(("relu", "relu_1", "relu_2"))}),
     Specimen("torch one nonlinearity on maps and tokens", OneGelu, once, layers=("gelu", "gelu_1", "gelu_2", "wide"),

@@ -5,7 +5,7 @@ the reason.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from amb_problems.targets.plain import neurons
 from amb_problems.targets.plain.batches import SIZES, exact_sizes, fastest_size, mixes
 from amb_problems.targets.plain.copies import Pool, Reset
 from amb_problems.targets.plain.fingerprint import identity
+from amb_problems.targets.plain.midway import puts_back
 from amb_problems.targets.plain.numbers import without_numbers
 from amb_problems.targets.plain.outside import Outside
 from amb_problems.targets.plain.passes import Plan, means
@@ -117,14 +118,13 @@ class _Examination:
         with self.plan.mode():
             self._set_passes(found, self._carried(found))
         repeats = self.plan.passes > 1 or any(len(layer.calls) > 1 for layer in found.layers.values())
-        if repeats and not self.plastic and self.plan.gradients != "on":
-            self.plan.once, self.plan.gradients = True, "off"  # tensors of inference mode do not count their changes
         if repeats:
-            self._verify(responses)
+            self._verify(responses, once=not self.plastic and not self.plan.finished and self.plan.gradients != "on")
         if found.batches and self.plan.identity is None:
             self._find_order(responses)
-            self._verify_neighbours(responses)
-            self._find_batches(responses)
+            if not self.plan.mixes:
+                self._verify_neighbours(responses)
+                self._find_batches(responses)
         return responses
 
     def _bring_to_rest(self, module: nn.Module) -> None:
@@ -193,13 +193,14 @@ class _Examination:
             before = weights(copy.rest())
             assigned: set[str] = set()
             for kind in ("grey", "random"):
+                x = self._input(kind, 1)
                 with self.plan.mode():
-                    copy.module(self._input(kind, 1))
+                    self.plan.finished |= puts_back(copy.module, lambda x=x: copy.module(x))  # type: ignore[misc]
                 assigned |= copy.snapshot.changed()
             self.plastic = list(weights_changed(before, copy.module))
             copy.rest()
         self.draws = generators(self.device) != drawn
-        if self.plastic:
+        if self.plastic or self.plan.finished:
             pool = Pool(self.source.pool.module, self.request.reset, share=False)
             self.source = replace(self.source, pool=pool)
         elif self.plan.gradients != "on":
@@ -295,19 +296,36 @@ class _Examination:
                 "how many passes each image is shown for, from rest, with frames= (frames=1 for one)"
             )
 
-    def _verify(self, responses: Responses) -> None:
-        """The same images again, in another order, on another copy: the same values, or the module is refused."""
+    def _verify(self, responses: Responses, *, once: bool = False) -> None:
+        """The same images again, in another order, on another copy: the same values, or the module is refused.
+
+        With `once`, the second time with layers computed once that see the image in every step, and from then on if
+        they allow it: weights may change from step to step.
+        """
+        self.seen: dict[int, dict[str, Tensor]] = {}
+        differing = self._differing(responses, (0, 1, 2))
+        if once and differing is None:
+            gradients = self.plan.gradients
+            self.plan.once, self.plan.gradients = True, "off"  # tensors of inference mode do not count their changes
+            if self._differing(responses, (2, 0, 1)) is None:
+                return
+            self.plan.once, self.plan.gradients = False, gradients
+        differing = differing or self._differing(responses, (2, 0, 1))
+        if differing is not None:
+            self._refuse(differing)
+
+    def _differing(self, responses: Responses, order: Sequence[int]) -> str | None:
+        """A layer whose values of some of the three images are not those that were seen before."""
         names = tuple(responses.layers)
         images = [self.source.probes("grey", 1), *self.source.probes("random", 2).split(1)]
-        self.seen: dict[int, dict[str, Tensor]] = {}
-        for order in ((0, 1, 2), (2, 0, 1)):
-            with self.source.pool.fresh() as copy:
-                for index in order:
-                    answer = responses.shown(copy, images[index], names)
-                    first = self.seen.setdefault(index, answer)
-                    for name in names:
-                        if not same_values(first[name], answer[name]):
-                            self._refuse(name)
+        with self.source.pool.fresh() as copy:
+            for index in order:
+                answer = responses.shown(copy, images[index], names)
+                first = self.seen.setdefault(index, answer)
+                for name in names:
+                    if not same_values(first[name], answer[name]):
+                        return name
+        return None
 
     def _verify_neighbours(self, responses: Responses) -> None:
         """In a batch an image's values may round differently, but must be of the same size.
@@ -365,19 +383,24 @@ class _Examination:
                     self.plan.sizes, self.plan.best = sizes, best
 
     def _find_order(self, responses: Responses) -> None:
-        """Of layers whose axis of images also holds steps: which of the two runs faster."""
+        """Of layers whose axis of images also holds steps: which of the two runs faster.
+
+        A layer that is silent for the images tried does not tell, so that each image is shown alone.
+        """
         folded = [name for name, layer in responses.survey.layers.items() if layer.folded]
         if not folded:
             return
         images = self.source.probes("random", 3)
-        far: dict[bool, dict[str, float]] = {}
+        answers: dict[bool, dict[str, Tensor]] = {}
         with self.source.pool.borrowed() as copy:
-            alone = [responses.shown(copy, image, folded) for image in images.split(1)]
+            each = [responses.shown(copy, image, folded) for image in images.split(1)]
             for first in (True, False):
                 self.plan.steps_first = dict.fromkeys(folded, first)
-                answer = responses.shown(copy, images, folded)
-                far[first] = {n: float((answer[n] - torch.cat([a[n] for a in alone])).abs().max()) for n in folded}
-        self.plan.steps_first = {name: far[True][name] <= far[False][name] for name in folded}
+                answers[first] = responses.shown(copy, images, folded)
+        alone = {name: torch.cat([answer[name] for answer in each]) for name in folded}
+        far = {first: {n: (answers[first][n] - alone[n]).abs().max() for n in folded} for first in answers}
+        self.plan.steps_first = {name: bool(far[True][name] <= far[False][name]) for name in folded}
+        self.plan.mixes = any(same_values(answers[True][name], answers[False][name]) for name in folded)
 
     def _input(self, kind: str, number: int) -> Tensor:
         return self.plan.input(self.source.prepare(self.source.probes(kind, number)))

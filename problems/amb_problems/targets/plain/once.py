@@ -17,11 +17,10 @@ def computed_once(module: nn.Module, x: Tensor) -> Iterator[None]:
     """Inside, convolutions and fully connected layers of `x` itself are computed once.
 
     Args:
-        module: its weights must not change in a forward pass.
+        module: a layer whose weights are computed anew in every step, by a parametrization, is computed as often.
         x: the module's input; not a tensor of inference mode, which does not count its changes.
     """
-    parts = [part for part in module.modules() if any(type(part).forward is kind.forward for kind in _STATELESS)]
-    parts = [part for part in parts if "forward" not in vars(part)]
+    parts = [part for part in module.modules() if type(part) in _STATELESS and "forward" not in vars(part)]
     for part in parts:
         part.forward = _once(part.forward, x)
     try:
@@ -31,12 +30,12 @@ def computed_once(module: nn.Module, x: Tensor) -> Iterator[None]:
             del part.forward
 
 
-def _once(forward: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[Tensor], Tensor]:
+def _once(forward: Callable[..., Tensor], x: Tensor) -> Callable[..., Tensor]:
     kept: list[tuple[int, Tensor, int]] = []
 
-    def call(given: Tensor) -> Tensor:
-        if given is not x:
-            return forward(given)
+    def call(*args: Tensor, **named: Tensor) -> Tensor:
+        if named or len(args) != 1 or args[0] is not x:
+            return forward(*args, **named)
         if kept:
             version, result, unwritten = kept[0]
             if x._version == version and result._version == unwritten:

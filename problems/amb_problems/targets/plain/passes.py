@@ -35,6 +35,7 @@ class Plan:
         steps_first: layers whose axis of images also holds steps: whether it runs through the images of one step
             before the next step, or through the steps of one image before the next image.
         once: whether layers that see the image itself in several steps are computed once.
+        finished: whether every pass is finished, since the module puts back then what it has changed.
         identity: set if the module draws random numbers, which are then seeded from the image and this text.
     """
 
@@ -48,6 +49,7 @@ class Plan:
     mixes: bool = False
     steps_first: dict[str, bool] = field(default_factory=dict)
     once: bool = False
+    finished: bool = False
     identity: str | None = None
 
     def mode(self) -> AbstractContextManager[None]:
@@ -105,13 +107,15 @@ class _Reader:
         self._totals: dict[str, Tensor] = {}
         self._passes = 0
         self._missing: set[Call] = set()
+        # A loop may take more steps for this image, of which only the rest of the pass tells.
+        self._finished = plan.finished or any(len(layer.calls) > 1 for layer in self._layers.values())
 
     def present(self, module: nn.Module, inputs: Sequence[Tensor], *, whole: bool) -> None:
         """Show the module the inputs, one after the other."""
         self._passes = len(inputs)
         for number, x in enumerate(_unwritten(inputs)):
             self._missing = set(self._calls)
-            last = number == len(inputs) - 1 and not whole
+            last = number == len(inputs) - 1 and not whole and not self._finished
             count = x.shape[1 if self._plan.multistep is not None else 0]
             with self._watched(module, count, last), suppress(_Enough):
                 module(x)
@@ -128,6 +132,7 @@ class _Reader:
     @contextmanager
     def _watched(self, module: nn.Module, count: int, last: bool) -> Iterator[None]:
         """Read the layers' calls in a forward pass, the last of which ends at the deepest of them."""
+        most = {layer.module: layer.called for layer in self._layers.values() if len(layer.calls) > 1}
 
         def hook(name: str) -> Callable[[nn.Module, object, object], None]:
             number = 0
@@ -135,6 +140,8 @@ class _Reader:
             def called(part: nn.Module, _: object, output: object) -> None:
                 nonlocal number
                 call, number = Call(name, number), number + 1
+                if number > most.get(name, number):
+                    self._refuse(call, "it was called more often than in the survey")
                 if call in self._missing:
                     self._missing.discard(call)
                     # Read immediately, since a rectifier may overwrite its input in place.

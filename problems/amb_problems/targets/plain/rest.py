@@ -42,7 +42,7 @@ class Snapshot:
         self._written: set[int] = set()
         self._paths: dict[int, str] = {}
         for name, part in module.named_modules():
-            if not _keeps_nothing(part):
+            if not keeps_nothing(part):
                 self._part(name, part)
 
     def restore(self) -> None:
@@ -170,7 +170,7 @@ def memory(module: nn.Module, *, parameters: bool) -> dict[str, list[Tensor]]:
     """Copies of the tensors that each submodule holds, with its parameters or without."""
     held: dict[str, list[Tensor]] = {}
     for name, part in module.named_modules():
-        if isinstance(part, torch.jit.ScriptModule) or _keeps_nothing(part):
+        if isinstance(part, torch.jit.ScriptModule) or keeps_nothing(part):
             continue
         values = [*vars(part).values(), *part._buffers.values(), *vars(part).get("_memories", {}).values()]
         held[name] = [tensor.detach().clone() for value in values for tensor in tensors_in(value)]
@@ -215,7 +215,8 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in module.named_parameters()}
 
 
-def _keeps_nothing(part: nn.Module) -> bool:
+def keeps_nothing(part: nn.Module) -> bool:
+    """Whether a part is of a class of torch's own that keeps nothing between calls."""
     own = type(part).__module__.startswith("torch.nn.modules.") and not isinstance(part, torch.jit.ScriptModule)
     hooks = ("_forward_hooks", "_forward_pre_hooks")
     return own and not part.training and not any(vars(part)[name] for name in hooks) and _is_plain(part)

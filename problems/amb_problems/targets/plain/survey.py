@@ -40,6 +40,7 @@ class Layer:
         shape: of that tensor for one image.
         batch, channel: axes of the images and of the units; channel is None if there is one unit.
         steps: numbers of steps for which a list of tensors is one over time.
+        called: how often the submodule is called in a pass.
     """
 
     module: str
@@ -49,6 +50,7 @@ class Layer:
     batch: int
     channel: int | None
     steps: tuple[int, ...] = ()
+    called: int = 1
 
     @property
     def units(self) -> int:
@@ -251,7 +253,14 @@ class _Reader:
         select = self.choices.selected(label, first.module or self.root)
         calls = tuple(record.number for record in group)
         self.result.layers[label] = Layer(
-            first.module, calls, select, first.shape, batch, channel, tuple(sorted(steps))
+            first.module,
+            calls,
+            select,
+            first.shape,
+            batch,
+            channel,
+            tuple(sorted(steps)),
+            self.one.counts[first.module],
         )
 
     def _steps_fit(self, groups: list[list[Record]]) -> bool:
