@@ -218,3 +218,35 @@ def test_an_answer_kept_in_an_attribute_is_a_memory() -> None:
     target = amb.target(FirstAttribute().eval(), name="net", shape=(12, 12, 3), frames=1)
     images = np.random.default_rng(1).integers(0, 256, (3, 12, 12, 3), dtype=np.uint8)
     assert len(set(target.activations(images, [("output", 1)] * 3))) == 3
+
+
+SCALE = {"now": 1.0}
+
+
+class PutsBack(Net):
+    """Changes a global and torch's default while it runs, and puts both back at its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deep = nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.set_default_dtype(torch.float64)
+        y = self.conv(x * SCALE["now"])
+        SCALE["now"] = 0.5
+        y = self.deep(y).mean((2, 3))
+        SCALE["now"] = 1.0
+        torch.set_default_dtype(torch.float32)
+        return y
+
+
+def test_what_a_pass_puts_back_at_its_end_is_put_back() -> None:
+    """A pass ended when the layer asked for had answered, and what it had changed outside stayed so for good."""
+    target = amb.target(PutsBack(), name="n", shape=(12, 12, 3))
+    images = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3), dtype=np.uint8)
+    first = target.activations(images, [("conv", 1)] * 3)
+    assert (SCALE, torch.get_default_dtype()) == ({"now": 1.0}, torch.float32)
+    assert np.array_equal(target.activations(images, [("conv", 1)] * 3), first)
+    with torch.no_grad():
+        plain = Net().conv(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)[:, 1].double().mean((1, 2))
+    assert first == pytest.approx(plain.numpy(), abs=1e-6)

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -193,9 +194,12 @@ class _Examination:
             before = weights(copy.rest())
             assigned: set[str] = set()
             for kind in ("grey", "random"):
-                x = self._input(kind, 1)
+                show = partial(copy.module, self._input(kind, 1))
                 with self.plan.mode():
-                    self.plan.finished |= puts_back(copy.module, lambda x=x: copy.module(x))  # type: ignore[misc]
+                    if kind == "grey":
+                        show()
+                    else:
+                        self.plan.finished = puts_back(copy.module, show, self.outside.changed)
                 assigned |= copy.snapshot.changed()
             self.plastic = list(weights_changed(before, copy.module))
             copy.rest()

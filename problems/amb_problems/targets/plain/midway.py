@@ -12,8 +12,8 @@ from amb_problems.targets.plain.rest import keeps_nothing
 State = list[list[Any]]
 
 
-def puts_back(module: nn.Module, run: Callable[[], object]) -> bool:
-    """Whether parts that are taken to keep nothing are others in the middle of a pass.
+def puts_back(module: nn.Module, run: Callable[[], object], outside: Callable[[], object]) -> bool:
+    """Whether parts that are taken to keep nothing, or something outside, are others in the middle of a pass.
 
     Of a tensor, it is seen when it is replaced or written to, and by its first and last number when that is done past
     torch's counter of changes.
@@ -21,13 +21,14 @@ def puts_back(module: nn.Module, run: Callable[[], object]) -> bool:
     Args:
         module: at rest.
         run: shows it an image.
+        outside: what is outside of the module, to compare.
     """
     parts = [part for part in module.modules() if keeps_nothing(part)]
-    before, found = _state(parts), False
+    before, around, found = _state(parts), (outside(), torch.get_default_dtype()), False
 
     def called(*_: object) -> None:
         nonlocal found
-        found = found or not _same(before, _state(parts))
+        found = found or not _same(before, _state(parts)) or (outside(), torch.get_default_dtype()) != around
 
     handles = [part.register_forward_hook(called) for part in module.modules() if not isinstance(part, _SCRIPTED)]
     try:
