@@ -155,6 +155,8 @@ REFUSED = [
     Refused("tokens of several heads", SplitTokens, r"may hold the units; state channel_axis=", "turn"),
     Refused("rows of a map that is not square", lambda: nn.Sequential(nn.Conv2d(3, 4, 3), ToLast(4, 6)),
         r"may hold the units; state channel_axis=", "1", shape=(12, 18, 3)),
+    Refused("a map of as many channels as rows and columns", lambda: nn.Sequential(nn.Conv2d(3, 10, 3), ToLast(10, 10)),
+        r"may hold the units; state channel_axis=", "1"),
     Refused("steps that depend on the image", Steps, "depends on the image|beside other images", "lif"),
     Refused("more steps for some images", LongerInTheDark, "called more often than in the survey", "lif"),
     Refused("steps in doubt", lambda: _of_width(6), "may hold time steps|state", "output"),

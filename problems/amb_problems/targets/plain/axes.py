@@ -161,8 +161,6 @@ def _agreed(shape: tuple[int, ...], after: list[int], sizes: Sizes) -> int | Non
             return after[0]
         if one == two != three:
             return after[-1]
-        if one == two and one in first and not last:
-            return after[0]
     elif len(after) > 2 and not last and [axis for axis in after if shape[axis] in first] == after[:1]:
         return after[0]
     # A linear layer that sees vectors says nothing about tokens, but forbids to take its width for a number of tokens.
