@@ -34,6 +34,29 @@ class FullyConnected(nn.Module):
         return torch.stack(spikes, dim=0), torch.stack(membranes, dim=0)
 
 
+class FirstApart(nn.Module):
+    """Calls its neurons from another place in the first step, in which it makes their states."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(3, 4, 3), snn.Leaky(beta=0.9, threshold=0.2)
+        self.conv2, self.lif2 = nn.Conv2d(4, 4, 3), snn.Leaky(beta=0.9, threshold=0.1)
+        self.fc, self.steps = nn.Linear(4, 5), steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        states: dict[nn.Module, Tensor] = {}
+        out = 0
+        for _ in range(self.steps):
+            y = x
+            for conv, lif in ((self.conv1, self.lif1), (self.conv2, self.lif2)):
+                if lif in states:
+                    y, states[lif] = lif(conv(y), states[lif])
+                else:
+                    y, states[lif] = lif(conv(y), lif.init_leaky())
+            out = out + self.fc(y.mean((2, 3)))
+        return out / self.steps
+
+
 class ByKeyword(nn.Module):
     """Calls its layers by keyword."""
 
@@ -303,6 +326,8 @@ SPECIMENS = [
     Specimen("snntorch membrane of fully connected", FullyConnected, once, {"select": "membrane"},
              ("lif1", "lif2"), read={"lif1": Read(pick=lambda out: out[1]), "lif2": Read(pick=lambda out: out[1]),
                                      "output": Read(channel=2)}),
+    Specimen("snntorch first step apart", lambda: FirstApart(6), once, layers=("conv1", "conv2", "lif2", "fc")),
+    Specimen("snntorch first of two steps apart", lambda: FirstApart(2), once, layers=("conv1", "conv2", "lif1", "fc")),
     Specimen("snntorch layers called by keyword", ByKeyword, once, layers=("conv", "lif", "fc")),
     Specimen("snntorch weights replaced in every step", lambda: Facilitating(replaced), once, layers=("conv", "lif")),
     Specimen("snntorch weights written to in every step", lambda: Facilitating(scaled), once, layers=("conv", "lif")),

@@ -46,6 +46,10 @@ def groups(trace: Trace, name: str, steps: int | None, parts: Mapping[str, nn.Mo
     for site in sites:
         some = [record for record in records if record.site == site]
         period = _period(trace, some)
+        if period == len(some) and steps != 1:  # a neuron's first step may be written elsewhere than the others
+            named = _period(trace, some, named=True)
+            if named < period and any(has_memory(part) for part in _loop(trace, some, named, parts)):
+                period = named
         length = len(some) // period
         if steps is not None:
             if steps == 1 or len(some) == 1:
@@ -99,10 +103,8 @@ def _steps_a_neuron(trace: Trace, records: Sequence[Record], parts: Mapping[str,
     """Whether a neuron steps between the calls of a submodule, as often as those: with a norm for every step, say."""
     chosen = {id(record) for record in records}
     places = [index for index, record in enumerate(trace.records) if id(record) in chosen]
-    events = Counter((r.module, r.site) for r in trace.records[places[0] : places[-1] + 1])
-    return any(
-        count >= len(records) - 1 and is_neuron(parts[module]) for (module, _), count in events.items() if count > 1
-    )
+    called = Counter(record.module for record in trace.records[places[0] : places[-1] + 1])
+    return any(count >= len(records) - 1 and is_neuron(parts[module]) for module, count in called.items() if count > 1)
 
 
 def _period(trace: Trace, records: Sequence[Record], *, named: bool = False) -> int:
@@ -117,14 +119,13 @@ def _period(trace: Trace, records: Sequence[Record], *, named: bool = False) -> 
     if count == 1:
         return 1
     events: list[Event] = [(record.module, None if named else record.site) for record in trace.records]
-    totals = Counter(events)
-    chosen = {id(record) for record in records}
+    counts, chosen = trace.counts, {id(record) for record in records}
     places = [index for index, record in enumerate(trace.records) if id(record) in chosen]
     between = [tuple(events[a + 1 : b]) for a, b in pairwise(places)]
     for period in (p for p in range(1, count) if count % p == 0):
         repeats = all(one == other for one, other in zip(between, between[period:], strict=False))
         # Every part of a loop runs in each of its turns: a submodule that runs once is not part of one.
-        whole = all(totals[event] >= count // period for some in between for event in some)
+        whole = all(counts[module] >= count // period for some in between for module, _ in some)
         alike = all(a.shape == b.shape for a, b in zip(records, records[period:], strict=False))
         if repeats and whole and alike:
             return period
