@@ -12,6 +12,7 @@ import amb
 from amb.contracts.target import Target
 
 from . import ZOO
+from .random_networks import spiking, still
 from .specimen import Specimen
 from .state import state, with_gradients
 
@@ -44,7 +45,21 @@ def train_a_little(network: nn.Module, specimen: Specimen) -> None:
             parameter.add_(1)
 
 
-@pytest.mark.parametrize("specimen", ZOO, ids=lambda specimen: specimen.name)
+DRAWN = [make(seed) for make in (still, spiking) for seed in range(200)]
+FEW = 5
+
+
+@pytest.mark.parametrize(
+    "specimen",
+    [
+        *ZOO,
+        *(
+            pytest.param(specimen, marks=[pytest.mark.slow] if seed % 200 >= FEW else [])
+            for seed, specimen in enumerate(DRAWN)
+        ),
+    ],
+    ids=lambda specimen: specimen.name,
+)
 def test_a_networks_values_are_those_of_the_plain_loop(specimen: Specimen) -> None:
     """At every layer that is offered, and the layers that a user would ask for are; and the network is as it was."""
     network, generator = with_gradients(specimen.built()), torch.random.get_rng_state()
