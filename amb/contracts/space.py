@@ -42,7 +42,7 @@ class Space:
             "normal" is N(0, 1), "uniform" is uniform over the box (over the codes, if categorical).
         grid: "even" places levels evenly from `low` to `high` (the paper, section 3.2.2: 64 in [-4, 4]);
             "quantile" places them at the prior's quantiles (i + 1/2) / n, so that a uniform grid point is
-            a draw from the (discretized) prior.
+            a draw from the (discretized) prior; of a uniform prior, evenly from `low` to `high`, too.
 
     Raises:
         SpecError: levels that are not positive integers, too many of them, `low >= high`, an infinite end, or an

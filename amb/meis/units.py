@@ -15,7 +15,7 @@ from amb.contracts.natural import SHARES, NaturalResponses
 from amb.contracts.problem import Problem, UInt8Array
 from amb.contracts.space import FloatArray
 from amb.contracts.target import check_unit
-from amb.errors import DataError
+from amb.errors import DataError, SpecError
 from amb.meis.natural import WITHOUT_DATA, measure
 from amb.spec import ProblemId, as_text, explained, user_path, whole_number, without_noise
 
@@ -111,6 +111,10 @@ def histogram(problem: str, *, bins: int = 40, data: str | Path | None = None) -
     bins = whole_number(bins, "the number of bins", 1, 1_000_000)
     parts = ProblemId.parse(without_noise(problem))
     family = f"{parts.generator}/{parts.target}"
+    if "+" in parts.unit:
+        raise SpecError(
+            f"{problem}: the mean of several units has no distribution of its own; name one of {parts.unit}"
+        )
     check_unit(layers_of(find_family(family)), parts.layer, int(parts.unit) if parts.unit.isdecimal() else -1, family)
     responses = natural_responses(problem, data=data)
     quantiles = responses.quantiles[responses.row[parts.layer, int(parts.unit)]].astype(np.float64)

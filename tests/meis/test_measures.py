@@ -174,6 +174,11 @@ def test_the_shipped_responses_belong_to_the_shipped_weights(measures: Measures)
     assert measures.meis.loc[measures.meis["layer"] == "out", "natural_class"].unique() == ["8"]
 
 
+def test_a_histogram_of_several_units_is_refused_in_words() -> None:
+    with pytest.raises(SpecError, match=r"the mean of several units .* name one of 3\+7"):
+        histogram("mnist-sngan/mnist-snn/out/3+7")
+
+
 def test_shares_of_a_histogram_come_back_from_the_quantiles() -> None:
     values = np.random.default_rng(1).normal(size=10_000)
     shares, edges = shares_of(np.quantile(values, SHARES), 10)
