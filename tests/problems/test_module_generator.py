@@ -191,7 +191,7 @@ def test_a_fingerprint_does_not_depend_on_images_that_were_made_before() -> None
         (lambda: amb.generator(3), "expected a generator's name, an amb.Generator or a torch module, got 3"),
         (lambda: amb.generator(SNGAN()), "missing a required argument: 'latent_dim'"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, code=3), "code"),
-        (lambda: amb.generator(SNGAN(), latent_dim=128, codes=0), "codes must be an integer of at least 1"),
+        (lambda: amb.generator(SNGAN(), latent_dim=128, codes=0), "codes must be a whole number of at least 1"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, black=1.0), "black and white must differ"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, black=1j), "black must be a finite number, got 1j"),
         (lambda: amb.generator(SNGAN(), latent_dim=128, white=True), "white must be a finite number, got True"),

@@ -309,3 +309,12 @@ def test_a_failing_encoder_and_one_of_another_size_are_refused_in_a_sentence() -
     ):
         with pytest.raises(SpecError, match=says):
             amb.generator(Painter(), latent_dim=8, encode=encode).encode(IMAGES)
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    """They come out of arrays and tables, and were refused."""
+    plain, given = (amb.target(torch.nn.Conv2d(3, 4, 3), size=number) for number in (48, np.int64(48)))
+    assert type(given._size) is int  # type: ignore[attr-defined]
+    assert dict(given.layers) == dict(plain.layers) == {"output": 4}
+    looped = amb.target(torch.nn.Conv2d(3, 4, 3), frames=np.int32(2))
+    assert dict(looped.layers) == {"output": 4}

@@ -18,6 +18,7 @@ from amb.errors import AmbError, CandidateError, SpecError, no_module
 from amb.foreign import contained, in_a_line
 from amb.imported_torch import imported_torch
 from amb.interruption import from_user
+from amb.spec import whole_number
 from amb_problems.generators.padding import Padding
 from amb_problems.generators.torch_generator import TorchGenerator
 from amb_problems.torch_state import usual_torch
@@ -70,8 +71,8 @@ def module_generator(
     """
     if not callable(source):
         raise no_module(source, "a torch module, or a function that returns one")
-    if codes is not None and (isinstance(codes, bool) or not isinstance(codes, int) or codes < 1):
-        raise SpecError(f"codes must be an integer of at least 1, or None, got {codes!r}")
+    if codes is not None:
+        codes = whole_number(codes, "codes", 1)
     for what, value in (("black", black), ("white", white)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise SpecError(f"{what} must be a finite number, got {value!r:.80}")

@@ -172,7 +172,7 @@ REFUSED = [
     Refused("lazy, never shown anything", lambda: nn.Sequential(nn.LazyConv2d(4, 3)), "lazy", "0"),
     Refused("a layer that is not called", Attending, "the forward pass does not call it",
             "attention.out_proj"),
-    Refused("frames of no frame", Net, "frames must be an integer of at least 1", options={"frames": 0}),
+    Refused("frames of no frame", Net, "frames must be a whole number of at least 1", options={"frames": 0}),
     Refused("neurons of fixed steps, one by one", lambda: nn.Sequential(
         layer.Conv2d(3, 4, 3), neuron.PSN(T=4)), "fails on a grey image", "1", {"frames": 4}),
     Refused("a reset that changes weights", Net, "reset= changes the weights", "conv",

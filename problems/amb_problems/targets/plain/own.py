@@ -19,6 +19,7 @@ from amb.errors import AmbError, SpecError, no_module
 from amb.foreign import contained, in_a_line
 from amb.imported_torch import imported_torch
 from amb.interruption import from_user
+from amb.spec import whole_number
 from amb_problems.targets.plain.module import ModuleTarget
 from amb_problems.torch_state import usual_torch
 
@@ -97,11 +98,10 @@ class OwnTarget(ModuleTarget):
         if not isinstance(name, str) or not name or set(name) & set("/,[]*"):
             raise SpecError(f"name {name!r} cannot be part of a problem's id; use letters, digits and dashes")
         self.name, self.layer, self.device, self.shape = name, layer, device, _checked_shape(shape)
-        for option, count in (("frames", frames), ("steps", steps), ("size", size)):
-            if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-                raise SpecError(f"{option} must be an integer of at least 1, or None, got {count!r}")
-            if count is not None and count > LARGEST_OPTION:
-                raise SpecError(f"{option} must be at most {LARGEST_OPTION:,}, got {count:,}")
+        frames, steps, size = (
+            None if count is None else whole_number(count, option, 1, LARGEST_OPTION)
+            for option, count in (("frames", frames), ("steps", steps), ("size", size))
+        )
         for option, axis in (("channel_axis", channel_axis), ("time_axis", time_axis)):
             for number in axis.values() if isinstance(axis, Mapping) else [axis]:
                 if isinstance(number, bool) or not isinstance(number, int | None):
